@@ -1,0 +1,1 @@
+"""Statements, signatures, keys: who says what about which execution."""

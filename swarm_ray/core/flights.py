@@ -1,0 +1,62 @@
+"""Attempts that hosts hold, and what attempts cost.
+
+Decides how attempts that are out are grouped into the commands that send or withdraw them; when
+either happens is up to the swarm.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from swarm_ray.core.commands import Command, Withdraw
+from swarm_ray.core.events import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """An attempt that a host holds."""
+
+    attempt: int
+    host: str
+    batch: int
+
+
+@dataclass(slots=True)
+class Usage:
+    """What the attempts of a swarm cost, failed ones and sub-agents included, each once."""
+
+    attempts: int = 0
+    tokens: int = 0
+    microusd: int = 0
+    cpu_us: int = 0
+    work_us: int = 0
+    sub_agents: int = 0
+
+    def add(self, row: Row) -> None:
+        """Count one settled attempt."""
+        self.attempts += 1
+        self.tokens += row.tokens
+        self.microusd += row.microusd
+        self.cpu_us += row.cpu_us
+        self.work_us += row.duration_us
+        self.sub_agents += row.sub_agents
+
+
+def by_batch(flights: Mapping[int, Flight]) -> dict[tuple[int, str], list[tuple[int, int]]]:
+    """Group attempts as they were sent: (batch, host) to its (item, attempt) pairs, sorted."""
+    batches: dict[tuple[int, str], list[tuple[int, int]]] = {}
+    for item, flight in flights.items():
+        batches.setdefault((flight.batch, flight.host), []).append((item, flight.attempt))
+    return dict(sorted(batches.items()))
+
+
+def withdrawals(
+    swarm: str, flights: Mapping[int, Flight], items: Iterable[int]
+) -> list[Command]:
+    """Withdraw the attempts of these items, one command per host."""
+    hosts: dict[str, list[int]] = {}
+    for item in items:
+        hosts.setdefault(flights[item].host, []).append(item)
+    return [
+        Withdraw(swarm, host, tuple(held), tuple(flights[item].attempt for item in held))
+        for host, held in sorted(hosts.items())
+    ]

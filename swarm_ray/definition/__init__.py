@@ -1,0 +1,1 @@
+"""Definitions: YAML or Python in, a checked plan and a packed bundle out."""

@@ -1,0 +1,1 @@
+"""Effects: proposals, grants, and a broker process that touches the world."""

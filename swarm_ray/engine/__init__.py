@@ -1,0 +1,1 @@
+"""Append, decide, act: the loop that feeds durable events to the machines."""

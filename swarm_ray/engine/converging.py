@@ -1,0 +1,97 @@
+"""Convergence: the merged result and the report that says what became of every item.
+
+Decides the form of both from the swarm's state and the accepted results in input order. User
+functions have run in the sandbox before; nothing of theirs runs here.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_ray.core.commands import Converge
+from swarm_ray.core.events import Converged, Row
+from swarm_ray.core.swarm import Swarm
+from swarm_ray.core.tables import ItemState
+from swarm_ray.core.voting import tally
+from swarm_ray.engine.values import RunValues
+from swarm_ray.values.codec import encode_json
+from swarm_ray.values.ids import short
+
+BREAK_EVEN_ITEMS = 4
+"""The source document's "approximately four items"; benchmarks measure it beside this."""
+
+
+def converge(command: Converge, swarm: Swarm, values: RunValues, now_us: int) -> Converged:
+    """Store result and report of a swarm and return the event that names them."""
+    report = report_of(command, swarm, values.rows(swarm.id), now_us)
+    return Converged(
+        swarm.id,
+        _result(command, swarm, values),
+        values.put("report", encode_json(report), "output"),
+    )
+
+
+def _result(command: Converge, swarm: Swarm, values: RunValues) -> str:
+    if command.result:
+        return command.result
+    if command.winner >= 0:
+        return swarm.outputs[command.winner]
+    merged = [values.read(swarm.outputs[item]) for item in command.accepted]
+    return values.put("output", encode_json(merged), "output")
+
+
+def report_of(
+    command: Converge, swarm: Swarm, rows: Mapping[int, Row], now_us: int
+) -> dict[str, Any]:
+    """Return the convergence report: who succeeded, who failed and why, what was voted, what it
+    cost, and what the same work would have taken one item after the other."""
+    states = [ItemState(value) for value in swarm.items]
+    report: dict[str, Any] = {
+        "swarm": swarm.id,
+        "correlation": short("swarm", swarm.id),
+        "strategy": swarm.spec.convergence.strategy,
+        "items": swarm.opened.items,
+        "succeeded": swarm.succeeded,
+        "partial": command.partial,
+        "ended_by": swarm.ending or "all items",
+        "unsuccessful": [
+            {
+                "ordinal": item,
+                "state": state.name.lower(),
+                "code": swarm.failures.get(item, ("", 0))[0],
+                "attempts": swarm.attempts[item],
+            }
+            for item, state in enumerate(states)
+            if state is not ItemState.DONE
+        ],
+        "usage": {
+            "attempts": swarm.usage.attempts,
+            "tokens": swarm.usage.tokens,
+            "microusd": swarm.usage.microusd,
+            "cpu_us": swarm.usage.cpu_us,
+            "sub_agents": swarm.usage.sub_agents,
+        },
+        "cost_model": cost_model(swarm, rows, now_us),
+    }
+    if swarm.labels:
+        votes = [(item, *swarm.labels.get(item, ("", 0))) for item in command.accepted]
+        report["votes"] = [list(weight) for weight in tally(votes).weights]
+    return report
+
+
+def cost_model(swarm: Swarm, rows: Mapping[int, Row], now_us: int) -> dict[str, Any]:
+    """Return the source document's cost model (section 8) for this swarm, in microseconds.
+
+    Sequential: the sum of the accepted attempts' durations. Swarm: the longest chain that
+    `concurrency` workers leave, at least the longest item. Measured: opening to convergence.
+    """
+    durations = [row.duration_us for row in rows.values()]
+    sequential = sum(durations)
+    lanes = min(swarm.spec.concurrency, max(1, len(durations)))
+    measured = max(1, now_us - swarm.opened_us)
+    return {
+        "sequential_us": sequential,
+        "swarm_us": max([sequential // lanes, *durations]),
+        "measured_us": measured,
+        "speed_up_ppm": sequential * 1_000_000 // measured,
+        "below_break_even": swarm.opened.items < BREAK_EVEN_ITEMS,
+    }

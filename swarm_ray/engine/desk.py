@@ -1,0 +1,153 @@
+"""What the coordinator keeps at hand for one working swarm: input set, context, parcels.
+
+Decides how a dispatched batch becomes a signed parcel, and whether a delivery is what was
+ordered. Everything here can be rebuilt from the log and the bodies.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from swarm_ray.attestation.batch import batch_signature, sign_batch, verify_batch
+from swarm_ray.attestation.keys import PublicKey, SigningKey
+from swarm_ray.core.commands import Send
+from swarm_ray.core.events import Dispatched, Row, Settled, SwarmOpened
+from swarm_ray.core.host import Order
+from swarm_ray.definition.items import item_inputs
+from swarm_ray.engine.orders import (
+    order_header,
+    order_statements,
+    result_header,
+    result_statements,
+)
+from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
+from swarm_ray.values.codec import decode_json, encode_json
+from swarm_ray.values.commitments import opens
+from swarm_ray.values.ids import short
+from swarm_ray.values.manifest import Manifest
+
+
+@dataclass(slots=True)
+class Desk:
+    """One swarm at work. `context` is the body that `SwarmOpened.context` commits to."""
+
+    run: str
+    bundle: str
+    opened: SwarmOpened
+    task: Mapping[str, Any]
+    manifest: Manifest
+    context: Mapping[str, Any]
+    parcels: dict[int, Parcel] = field(default_factory=dict)
+    open_rows: dict[int, int] = field(default_factory=dict)
+
+    def parcel(self, dispatched: Dispatched, epoch: int, host: HostInfo, key: SigningKey) -> Parcel:
+        """Build and sign the parcel of a batch; an item that does not fit the task has an empty
+        payload, which the host answers as an input failure.
+
+        The same entry gives the same parcel, byte for byte, however often it is built.
+        """
+        order = Order(
+            self.run,
+            self.opened.swarm,
+            dispatched.batch,
+            epoch,
+            dispatched.lanes,
+            dispatched.items,
+            dispatched.attempts,
+        )
+        parcel = Parcel(
+            order=order,
+            host=host.name,
+            envelope=b"",
+            bundle=self.bundle,
+            task=str(self.task["name"]),
+            context=self.opened.context,
+            correlation=short("swarm", self.opened.swarm),
+            nonce=dispatched.nonce,
+            inputs=tuple(self.manifest.item_commitment(item) for item in dispatched.items),
+            payloads=tuple(self._payload(item) for item in dispatched.items),
+            memory=encode_json(self.context.get("memory", [])),
+            reads=dict(self.context.get("reads", {})),
+            item_deadline_us=0,
+            slice_tokens=self.opened.slice_tokens,
+            slice_microusd=self.opened.slice_microusd,
+            projection=dict(self.context.get("projection", {})),
+        )
+        statements = order_statements(parcel, host.site)
+        signed = replace(parcel, envelope=sign_batch(key, order_header(parcel), statements))
+        self.parcels[dispatched.batch] = signed
+        self.open_rows[dispatched.batch] = len(dispatched.items)
+        return signed
+
+    def resent(self, send: Send, now_us: int) -> Parcel:
+        """Return the parcel of a batch with the time that is left for it."""
+        parcel = self.parcels[send.batch]
+        left = max(1, send.deadline_us - now_us) if send.deadline_us else 0
+        return replace(
+            parcel,
+            order=replace(parcel.order, lanes=send.lanes),
+            deadline_us=left,
+            item_deadline_us=send.item_deadline_us,
+        )
+
+    def verified(self, delivery: Delivery, host: HostInfo) -> Settled:
+        """Check a delivery against the order and return it as an event.
+
+        Raises:
+            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.wrong_body`, or
+                what `verify_batch` raises.
+        """
+        outcome = delivery.outcome
+        parcel = self.parcels.get(outcome.batch)
+        if parcel is None or parcel.host != host.name:
+            raise IntegrityError(
+                "desk.unknown_batch", f"{host.name} answers batch {outcome.batch} of nobody"
+            )
+        ordered = dict(zip(parcel.order.items, parcel.order.attempts, strict=True))
+        if any(ordered.get(row.item) != row.attempt for row in outcome.rows):
+            raise IntegrityError(
+                "desk.unordered_row", f"{host.name} answers for an item that it was not given"
+            )
+        _check_bodies(outcome.rows, delivery)
+        public = PublicKey(host.public_key)
+        header = result_header(parcel, outcome, parcel.order.epoch)
+        statements = result_statements(parcel, outcome.rows, host, delivery.isolation)
+        verify_batch(delivery.envelope, {public.keyid: public}, header, statements)
+        signature = batch_signature(delivery.envelope)
+        return Settled(
+            self.opened.swarm,
+            outcome.batch,
+            host.name,
+            outcome.rows,
+            outcome.sequence,
+            signature.sig.hex(),
+            signature.keyid,
+            delivery.isolation,
+        )
+
+    def closed(self, batch: int, rows: int) -> None:
+        """So many rows of a batch are durable; a finished batch is let go."""
+        left = self.open_rows.get(batch, 0) - rows
+        self.open_rows[batch] = left
+        if left <= 0:
+            self.open_rows.pop(batch, None)
+            self.parcels.pop(batch, None)
+
+    def _payload(self, item: int) -> bytes:
+        data = self.manifest.item(item)
+        if self.opened.kind != "fan_out":
+            return data
+        try:
+            return encode_json(item_inputs(self.task["inputs"], decode_json(data)))
+        except UsageError:
+            return b""
+
+
+def _check_bodies(rows: Sequence[Row], delivery: Delivery) -> None:
+    named = {one for row in rows for one in (row.output, row.error, row.extras) if one}
+    brought = {body.commitment for body in delivery.bodies}
+    if not named <= brought or not all(
+        opens(body.commitment, body.tag, body.salt, body.data) for body in delivery.bodies
+    ):
+        raise IntegrityError("desk.wrong_body", "a delivered body is not the one that is named")

@@ -1,0 +1,275 @@
+"""Getting attempts to hosts and results back.
+
+Decides which host takes which attempts (through the pool machine) and sees to it that a batch is
+sent only when it is durable, resent when a host did not take it, and that a delivery counts only
+after it was verified. Hosts that fall silent are given up.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from swarm_ray.attestation.keys import SigningKey
+from swarm_ray.core import commands as cmd
+from swarm_ray.core import events as ev
+from swarm_ray.core.pool import Pool
+from swarm_ray.core.swarm import Swarm
+from swarm_ray.core.tables import SwarmState
+from swarm_ray.engine.desk import Desk
+from swarm_ray.engine.history import read_entry
+from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
+from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
+
+if TYPE_CHECKING:
+    from swarm_ray.engine.coordinator import Coordinator
+
+LOGGER = logging.getLogger("swarm_ray.dispatch")
+COLLECT_WAIT_US = 500_000
+ROSTER_PERIOD_S = 0.25
+BUSY_PAUSE_S = 0.05
+SILENCE_S = 5.0
+
+
+@dataclass(slots=True)
+class Dispatcher:
+    """Hosts, wants without a host, desks of working swarms."""
+
+    coordinator: "Coordinator"
+    hosts: Hosts
+    key: SigningKey
+    pool: Pool = field(default_factory=Pool)
+    seats: dict[str, HostInfo] = field(default_factory=dict)
+    desks: dict[str, Desk] = field(default_factory=dict)
+    spare: dict[str, tuple[str, cmd.Want]] = field(default_factory=dict)
+    batches: dict[str, int] = field(default_factory=dict)
+    acknowledged: dict[str, list[int]] = field(default_factory=dict)
+    refused: set[str] = field(default_factory=set)
+
+    def start(self) -> None:
+        """Begin to watch the hosts."""
+        self._roll_call()
+        self.coordinator.spawn(self._watch())
+
+    def restore(self, run: str) -> None:
+        """Rebuild desks and parcels of an open run after a restart."""
+        machine = self.coordinator.thread_of(run)
+        values = self.coordinator.values_of(run)
+        loaded = self.coordinator.loaded(run)
+        for name in (machine.main, machine.unit):
+            swarm = machine.swarms.get(name)
+            if swarm is not None and swarm.state is not SwarmState.CONVERGED:
+                context = values.read(swarm.opened.context)
+                manifest = values.manifest(swarm.opened)
+                task = loaded.tasks[context["task"]]
+                assert machine.opened is not None
+                self.desks[name] = Desk(
+                    run, machine.opened.bundle, swarm.opened, task, manifest, context
+                )
+        self._roll_call()
+        self._restore_parcels(run)
+
+    def _restore_parcels(self, run: str) -> None:
+        machine = self.coordinator.thread_of(run)
+        out = {
+            (swarm.id, flight.batch)
+            for swarm in machine.swarms.values()
+            for flight in swarm.flights.values()
+        }
+        if not out:
+            return
+        for data in self.coordinator.ledger.entries(run):
+            event, record = read_entry(data)
+            if isinstance(event, ev.Dispatched) and (event.swarm, event.batch) in out:
+                seat = self.seats.get(event.host)
+                if seat is not None:
+                    self.desks[event.swarm].parcel(event, record["epoch"], seat, self.key)
+
+    # -- out --------------------------------------------------------------------------------
+
+    def want(self, run: str, want: cmd.Want) -> None:
+        """Choose hosts for attempts; what finds no room waits for some."""
+        swarm = self._swarm(run, want.swarm)
+        if swarm is None:
+            return
+        items, attempts = want.items, want.attempts
+        before = self.spare.pop(want.swarm, None)
+        if before is not None:
+            items, attempts = before[1].items + items, before[1].attempts + attempts
+        self.pool.observe(want.swarm, swarm.held, swarm.lanes)
+        taken: set[int] = set()
+        for choice in self.pool.choose(want.swarm, want.concurrency, items, attempts):
+            taken.update(choice.items)
+            batch = max(self.batches.get(want.swarm, 0), swarm.last_batch) + 1
+            self.batches[want.swarm] = batch
+            self.coordinator.post(
+                run,
+                ev.Dispatched(
+                    want.swarm,
+                    batch,
+                    choice.host,
+                    choice.lanes,
+                    choice.items,
+                    choice.attempts,
+                    self.coordinator.clock.random(16).hex(),
+                ),
+            )
+        left = [pair for pair in zip(items, attempts, strict=True) if pair[0] not in taken]
+        if left:
+            rest = cmd.Want(
+                want.swarm,
+                want.concurrency,
+                tuple(item for item, _ in left),
+                tuple(attempt for _, attempt in left),
+            )
+            self.spare[want.swarm] = (run, rest)
+
+    def durable(self, event: ev.Event) -> None:
+        """An event is in the log: build the parcel of a dispatch, free what was settled."""
+        if isinstance(event, ev.Dispatched):
+            self.pool.logged(event.swarm, event.host, len(event.items))
+            desk, seat = self.desks.get(event.swarm), self.seats.get(event.host)
+            if desk is None or seat is None:
+                return
+            desk.parcel(event, self.coordinator.epoch, seat, self.key)
+        elif isinstance(event, ev.Settled):
+            desk = self.desks.get(event.swarm)
+            if desk is not None:
+                desk.closed(event.batch, len(event.rows))
+            self._retry_spare()
+
+    def send(self, run: str, send: cmd.Send) -> None:
+        """Send a durable batch; a host that is not there loses what it holds."""
+        desk = self.desks.get(send.swarm)
+        if send.host not in self.seats or desk is None or send.batch not in desk.parcels:
+            self.coordinator.post(run, ev.HostLost(send.host, "unknown"))
+            return
+        parcel = desk.resent(send, self.coordinator.clock.now_us())
+        self.coordinator.spawn(self._submit(send.host, parcel))
+
+    async def _submit(self, host: str, parcel: Parcel) -> None:
+        while host in self.seats:
+            try:
+                await self.hosts.submit(host, self.coordinator.epoch, parcel)
+            except Busy:
+                await asyncio.sleep(BUSY_PAUSE_S)
+            except UsageError as error:
+                if error.code != "host.no_bundle":
+                    raise
+                bundle = self.coordinator.shelf.get(parcel.bundle)
+                await self.hosts.bundle(host, parcel.bundle, bundle.data)
+            except (SwarmError, OSError) as error:
+                LOGGER.warning("host %s did not take a batch: %s", host, error)
+                await asyncio.sleep(BUSY_PAUSE_S)
+            else:
+                return
+
+    def withdraw(self, run: str, command: cmd.Withdraw) -> None:
+        """Ask a host to stop attempts; one that is not there has lost them."""
+        if command.host not in self.seats:
+            self.coordinator.post(run, ev.HostLost(command.host, "unknown"))
+            return
+        keys = [
+            (run, command.swarm, item, attempt)
+            for item, attempt in zip(command.items, command.attempts, strict=True)
+        ]
+        self.coordinator.spawn(self._withdraw(command.host, keys))
+
+    async def _withdraw(self, host: str, keys: list[tuple[str, str, int, int]]) -> None:
+        try:
+            await self.hosts.withdraw(host, self.coordinator.epoch, keys)
+        except (SwarmError, OSError) as error:
+            LOGGER.warning("host %s did not withdraw: %s", host, error)
+
+    # -- in ---------------------------------------------------------------------------------
+
+    async def _watch(self) -> None:
+        while True:
+            self._roll_call()
+            await asyncio.sleep(ROSTER_PERIOD_S)
+
+    def _roll_call(self) -> None:
+        present = {info.name: info for info in self.hosts.seats() if info.name not in self.refused}
+        for name in [name for name in self.seats if name not in present]:
+            self._lose(name, "gone")
+        for name, info in present.items():
+            if name not in self.seats:
+                self.seats[name] = info
+                self.pool.join(name, info.site, info.slots)
+                self.coordinator.spawn(self._collect(info))
+        self._retry_spare()
+
+    async def _collect(self, info: HostInfo) -> None:
+        loop = asyncio.get_running_loop()
+        heard = loop.time()
+        again = True
+        while self.seats.get(info.name) is info:
+            acknowledged = self.acknowledged.pop(info.name, [])
+            try:
+                deliveries = await self.hosts.collect(
+                    info.name,
+                    self.coordinator.epoch,
+                    acknowledged,
+                    COLLECT_WAIT_US,
+                    again=again,
+                )
+            except (SwarmError, OSError) as error:
+                if _superseded(error):
+                    raise
+                self.acknowledged.setdefault(info.name, []).extend(acknowledged)
+                if loop.time() - heard > SILENCE_S:
+                    self._lose(info.name, "silent")
+                    return
+                again = True
+                await asyncio.sleep(BUSY_PAUSE_S)
+                continue
+            heard, again = loop.time(), False
+            for delivery in deliveries:
+                self._deliver(info, delivery)
+
+    def _deliver(self, info: HostInfo, delivery: Delivery) -> None:
+        outcome = delivery.outcome
+
+        def acknowledge() -> None:
+            self.acknowledged.setdefault(info.name, []).append(outcome.sequence)
+
+        desk = self.desks.get(outcome.swarm)
+        swarm = self._swarm(outcome.run, outcome.swarm)
+        if desk is None or swarm is None or outcome.batch not in desk.parcels:
+            acknowledge()
+            return
+        try:
+            event = desk.verified(delivery, info)
+        except IntegrityError as error:
+            LOGGER.exception("refused a delivery of %s", info.name)
+            self.refused.add(info.name)
+            self._lose(info.name, error.code)
+            return
+        self.coordinator.post_with_bodies(outcome.run, event, delivery.bodies, acknowledge)
+
+    def _lose(self, name: str, reason: str) -> None:
+        self.seats.pop(name, None)
+        self.pool.lose(name)
+        for run in list(self.coordinator.engine.threads):
+            self.coordinator.post(run, ev.HostLost(name, reason))
+
+    def _retry_spare(self) -> None:
+        for swarm, (run, want) in list(self.spare.items()):
+            del self.spare[swarm]
+            self.want(run, want)
+
+    def forget(self, run: str) -> None:
+        """A run is closed: let go of its desks and lanes."""
+        for name in [name for name, desk in self.desks.items() if desk.run == run]:
+            self.desks.pop(name).manifest.close()
+            self.pool.forget(name)
+            self.spare.pop(name, None)
+            self.batches.pop(name, None)
+
+    def _swarm(self, run: str, name: str) -> Swarm | None:
+        thread = self.coordinator.engine.threads.get(run)
+        return thread.run.swarms.get(name) if thread is not None else None
+
+
+def _superseded(error: BaseException) -> bool:
+    return isinstance(error, IntegrityError) and error.code == "host.stale_epoch"

@@ -1,0 +1,39 @@
+"""Garbage of a tenant: closed runs past their time, unclaimed bodies, folders of dead hosts.
+
+Decides what nobody needs any more. The leaf of a dropped run stays in the index log.
+"""
+
+import shutil
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from swarm_ray.ledger.store import Store
+from swarm_ray.values.ids import id_time_ms
+
+HOST_FOLDER_AGE_S = 3600
+
+
+def collect_garbage(store: Store, epoch: int, folder: Path, keep_days: int) -> Mapping[str, int]:
+    """Delete and count what is not needed.
+
+    Args:
+        store: the tenant's ledger.
+        epoch: the coordinator's epoch.
+        folder: the tenant's state folder.
+        keep_days: closed runs that are younger stay.
+    """
+    before_ms = int(time.time() * 1000) - keep_days * 86_400_000
+    runs = [
+        head.log_id
+        for head in store.logs("run")
+        if head.state == "closed" and id_time_ms(head.log_id) < before_ms
+    ]
+    for run in runs:
+        store.drop_run(run, epoch)
+    hosts = 0
+    for path in (folder / "hosts").glob("*"):
+        if time.time() - path.stat().st_mtime > HOST_FOLDER_AGE_S:
+            shutil.rmtree(path)
+            hosts += 1
+    return {"runs": len(runs), "bodies": store.sweep_bodies(), "host_folders": hosts}

@@ -1,0 +1,117 @@
+"""Lifecycle events: what an entry means to somebody who watches a run.
+
+Decides which of the published events (`swarm.started`, `swarm.converging`,
+`swarm.completed`, `swarm.aborted`, `worker.started`, `worker.retried`, `worker.completed`,
+`worker.failed`, and `artifact.produced` beside them) an entry yields, by comparing the states of
+the machine before and after it. They inform; nothing waits for them. The names are our
+reconstruction of a table of the source document (section 6.2) whose rows were lost.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from swarm_ray.core import events as ev
+from swarm_ray.core.run import Run
+from swarm_ray.core.tables import SwarmState
+
+EVENTS = (
+    "swarm.started",
+    "swarm.converging",
+    "swarm.completed",
+    "swarm.aborted",
+    "worker.started",
+    "worker.retried",
+    "worker.completed",
+    "worker.failed",
+    "artifact.produced",
+)
+_REACHED = {
+    SwarmState.WORKING: "swarm.started",
+    SwarmState.CONVERGING: "swarm.converging",
+    SwarmState.CONVERGED: "swarm.completed",
+    SwarmState.ABORTED: "swarm.aborted",
+}
+Record = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Lifecycle:
+    """Watches one run. Call `after` with each event once the machine has handled it."""
+
+    run: Run
+    _states: dict[str, SwarmState] = field(default_factory=dict)
+
+    def after(self, event: ev.Event) -> list[Record]:
+        """Return the lifecycle events that this entry caused, in order."""
+        return [*self._workers(event), *self._swarms()]
+
+    def _workers(self, event: ev.Event) -> list[Record]:
+        match event:
+            case ev.Dispatched():
+                pairs = zip(event.items, event.attempts, strict=True)
+                return [
+                    _place(event.swarm, item, attempt)
+                    | {"event": "worker.started" if attempt == 1 else "worker.retried"}
+                    for item, attempt in pairs
+                ]
+            case ev.Settled():
+                return [found for row in event.rows for found in _settled(event.swarm, row)]
+            case _:
+                return []
+
+    def _swarms(self) -> list[Record]:
+        found: list[Record] = []
+        for swarm in self.run.swarms.values():
+            before = self._states.get(swarm.id, SwarmState.PLACING)
+            if swarm.opened.kind != "fan_out" or before is swarm.state:
+                continue
+            self._states[swarm.id] = swarm.state
+            for state in (*_passed(before, swarm.state), swarm.state):
+                if state in _REACHED:
+                    found.append({"event": _REACHED[state], "swarm": swarm.id})
+            if swarm.state is SwarmState.WORKING:
+                found[-1]["items"] = swarm.open_items
+            if swarm.state is SwarmState.ABORTED:
+                found[-1]["code"] = swarm.code
+        return found
+
+
+def _passed(before: SwarmState, now: SwarmState) -> tuple[SwarmState, ...]:
+    """Return the states that one entry led through without stopping there."""
+    path = (SwarmState.WORKING, SwarmState.CONVERGING)
+    started = before is not SwarmState.PLACING
+    if now is SwarmState.CONVERGED and before is not SwarmState.CONVERGING:
+        return path[1:] if started else path
+    if now is SwarmState.CONVERGING and not started:
+        return path[:1]
+    return ()
+
+
+def _place(swarm: str, item: int, attempt: int) -> Record:
+    return {"swarm": swarm, "item": item, "attempt": attempt}
+
+
+def _settled(swarm: str, row: ev.Row) -> list[Record]:
+    place = _place(swarm, row.item, row.attempt)
+    if row.status != "ok":
+        return [
+            {
+                "event": "worker.failed",
+                **place,
+                "status": row.status,
+                "code": row.code,
+                "error": row.error,
+                "duration_us": row.duration_us,
+            }
+        ]
+    found: list[Record] = [
+        {
+            "event": "worker.completed",
+            **place,
+            "output": row.output,
+            "duration_us": row.duration_us,
+        }
+    ]
+    if row.extras:
+        found.append({"event": "artifact.produced", **place, "extras": row.extras})
+    return found

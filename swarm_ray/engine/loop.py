@@ -1,0 +1,123 @@
+"""The engine: append events durably, let the runs decide, hand back what to do.
+
+Decides nothing itself. `step` is synchronous: one group commit over all runs that had events,
+then the commands. When the commit fails nothing was decided and the events may be stepped again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from swarm_ray.core.commands import Command
+from swarm_ray.core.events import Event, RunClosed, RunOpened, RunResumed
+from swarm_ray.core.plan import Plan
+from swarm_ray.core.run import Run
+from swarm_ray.engine.history import Thread, replay
+from swarm_ray.errors import UsageError
+from swarm_ray.ports.log import Append, Body, Log
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """An event of a run with the small bodies that must be durable with its entry."""
+
+    run: str
+    event: Event
+    bodies: tuple[Body, ...] = ()
+
+
+class Engine:
+    """All open runs of one coordinator over one log store.
+
+    Args:
+        log: where entries become durable.
+        epoch: this coordinator's epoch; the log refuses an older one.
+        plan_of: the plan that an opening entry names (plans travel in the bundle).
+    """
+
+    def __init__(self, log: Log, epoch: int, plan_of: Callable[[RunOpened], Plan]) -> None:
+        self.log = log
+        self.epoch = epoch
+        self._plan_of = plan_of
+        self.threads: dict[str, Thread] = {}
+
+    def step(self, happenings: Sequence[Happening], now_us: int) -> list[tuple[str, Command]]:
+        """Append and decide; returns (run, command) pairs in order.
+
+        Durable on return. On an error of the log nothing was appended and no run has moved.
+
+        Raises:
+            UsageError: `engine.unknown_run`.
+            IntegrityError: `ledger.stale_epoch` when another coordinator took over.
+            SwarmError: `ledger.write_failed`.
+        """
+        by_run: dict[str, list[Happening]] = {}
+        for happening in happenings:
+            by_run.setdefault(happening.run, []).append(happening)
+        times = {run: self._thread(run, part).time_us for run, part in by_run.items()}
+        try:
+            self.log.commit([self._append(run, part, now_us) for run, part in by_run.items()])
+        except BaseException:
+            self._rewind(times)
+            raise
+        return [
+            (run, command)
+            for run, part in by_run.items()
+            for command in self._decide(self.threads[run], part)
+        ]
+
+    def recover(self, runs: Iterable[str]) -> list[tuple[str, Command]]:
+        """Replay runs from the log; returns what each must be doing now.
+
+        Raises:
+            IntegrityError: what `replay` raises, or a corrupt log.
+        """
+        commands: list[tuple[str, Command]] = []
+        for run in runs:
+            self.log.check(run)
+            self.threads[run] = replay(self.log.entries(run), self._plan_of)
+            commands += [(run, command) for command in self.threads[run].run.outstanding()]
+        return commands
+
+    def drop(self, run: str) -> None:
+        """Forget a closed run; its log stays."""
+        self.threads.pop(run, None)
+
+    def _thread(self, run: str, part: list[Happening]) -> Thread:
+        first = part[0].event
+        if run not in self.threads and isinstance(first, RunOpened):
+            self.threads[run] = Thread(Run(self._plan_of(first)))
+        if run not in self.threads:
+            raise UsageError("engine.unknown_run", f"no run {run} is open here")
+        return self.threads[run]
+
+    def _append(self, run: str, part: list[Happening], now_us: int) -> Append:
+        thread = self.threads[run]
+        entries = [
+            thread.frame(happening.event, self.epoch, now_us, first=index == 0)
+            for index, happening in enumerate(part)
+        ]
+        bodies = tuple(body for happening in part for body in happening.bodies)
+        events = [happening.event for happening in part]
+        return Append(
+            run,
+            self.epoch,
+            thread.size,
+            entries,
+            bodies,
+            closes=isinstance(events[-1], RunClosed),
+            reopens=isinstance(events[0], RunResumed),
+        )
+
+    def _decide(self, thread: Thread, part: list[Happening]) -> list[Command]:
+        commands: list[Command] = []
+        for happening in part:
+            thread.size += 1
+            commands += thread.handle(happening.event, thread.time_us)
+        return commands
+
+    def _rewind(self, times: dict[str, int]) -> None:
+        for run, time_us in times.items():
+            thread = self.threads[run]
+            thread.time_us = time_us
+            if not thread.size:
+                del self.threads[run]

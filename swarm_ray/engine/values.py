@@ -1,0 +1,64 @@
+"""The bodies of one run by name: its inputs, the outputs of its steps, what rows name.
+
+Decides how a name in a definition becomes a value. It reads and stores bodies and folds the
+run's own log; it never decides anything.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from swarm_ray.core.events import Row, Settled, SwarmOpened
+from swarm_ray.core.run import Run
+from swarm_ray.engine.history import read_entry
+from swarm_ray.errors import UsageError
+from swarm_ray.ports.log import Bodies, Ledger, LogReader, Retention
+from swarm_ray.values.codec import decode_json
+from swarm_ray.values.digests import Digest
+from swarm_ray.values.manifest import Manifest
+
+
+class RunValues:
+    """Values of one run over its ledger."""
+
+    def __init__(self, run_id: str, run: Callable[[], Run], ledger: Ledger) -> None:
+        """Bind a run id and its machine to a ledger (`LogReader` and `Bodies`)."""
+        self.run_id = run_id
+        self._run = run
+        self._log: LogReader = ledger
+        self._bodies: Bodies = ledger
+
+    def find(self, name: str) -> Any:
+        """Return the value of a step output or a run input.
+
+        Raises:
+            UsageError: `run.unknown_value`.
+        """
+        run = self._run()
+        if name in run.outputs:
+            return self.read(run.outputs[name])
+        assert run.opened is not None
+        inputs = self.read(run.opened.inputs)
+        if name not in inputs:
+            raise UsageError("run.unknown_value", f"the run has no value called {name!r}")
+        return inputs[name]
+
+    def read(self, commitment: str) -> Any:
+        """Return a body as the JSON value it is."""
+        return decode_json(self._bodies.get_body(commitment))
+
+    def put(self, tag: str, data: bytes, retention: Retention) -> Digest:
+        """Store a body of this run; it is durable with the next commit at the latest."""
+        return self._bodies.put_body(tag, data, retention, self.run_id)
+
+    def manifest(self, opened: SwarmOpened) -> Manifest:
+        """Return the input set of a swarm."""
+        return Manifest(self._bodies.get_body(opened.manifest), opened.root)
+
+    def rows(self, swarm: str) -> dict[int, Row]:
+        """Return the accepted row of each item of a swarm."""
+        found: dict[int, Row] = {}
+        for data in self._log.entries(self.run_id):
+            event, _ = read_entry(data)
+            if isinstance(event, Settled) and event.swarm == swarm:
+                found.update((row.item, row) for row in event.rows if row.status == "ok")
+        return found

@@ -1,0 +1,1 @@
+"""Durable storage of logs and bodies in one SQLite file and one folder."""

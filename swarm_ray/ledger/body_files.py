@@ -1,0 +1,92 @@
+"""Bodies above the row limit, one file each, durable before anything names them.
+
+Decides path and write order (temporary file, fsync, rename, fsync of the folders). It knows only
+commitments and bytes; salts and retention stay in the table.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from swarm_ray.errors import IntegrityError, SwarmError
+from swarm_ray.ledger.database import sync_folder
+
+FOLDER: Final = "bodies"
+_PARTIAL: Final = ".partial"
+
+
+class BodyFiles:
+    """The folder of large bodies: `bodies/ab/cdef...`, named by commitment."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / FOLDER
+
+    def write(self, commitment: str, data: bytes) -> None:
+        """Store the bytes durably under the commitment.
+
+        Raises:
+            SwarmError: `ledger.write_failed`; no file is left.
+        """
+        path = self._path(commitment)
+        partial = path.with_name(path.name + _PARTIAL)
+        try:
+            self._make_folders(path.parent)
+            with partial.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.rename(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise SwarmError(
+                "ledger.write_failed",
+                f"a body of {len(data)} bytes could not be written: {error}",
+                hint="free disk space or repair the disk, then resume",
+            ) from error
+
+    def read(self, commitment: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            IntegrityError: `ledger.body_missing`.
+        """
+        try:
+            return self._path(commitment).read_bytes()
+        except FileNotFoundError as error:
+            raise IntegrityError(
+                "ledger.body_missing",
+                f"the file of body {commitment[:16]} is gone",
+                hint="restore the bodies folder from a copy",
+                commitment=commitment,
+            ) from error
+
+    def remove(self, commitment: str) -> None:
+        """Delete the file, if it exists, and make that durable."""
+        path = self._path(commitment)
+        if path.exists():
+            path.unlink()
+            sync_folder(path.parent)
+
+    def names(self) -> Iterator[str]:
+        """Yield the commitment of every file, unfinished ones left out."""
+        for path in self._folder.glob("??/*"):
+            if not path.name.endswith(_PARTIAL):
+                yield path.parent.name + path.name
+
+    def remove_partial(self) -> int:
+        """Delete what a crash left unfinished; return how many files."""
+        found = list(self._folder.glob(f"??/*{_PARTIAL}"))
+        for path in found:
+            path.unlink()
+        return len(found)
+
+    def _path(self, commitment: str) -> Path:
+        return self._folder / commitment[:2] / commitment[2:]
+
+    def _make_folders(self, folder: Path) -> None:
+        for path in (self._folder, folder):
+            if not path.is_dir():
+                path.mkdir(exist_ok=True)
+                sync_folder(path.parent)

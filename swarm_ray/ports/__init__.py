@@ -1,0 +1,1 @@
+"""Protocols between the machines and the services around them."""

@@ -1,0 +1,34 @@
+"""What the engine asks the supervisor: let this effect happen, at most once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An effect that a step declares. `key` is the idempotency key that the runtime minted;
+    `arguments` are complete."""
+
+    key: str
+    run: str
+    step: str
+    tool: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class SettledEffect:
+    """What became of a proposal; `outcome` is what the tool said, None if it did not act."""
+
+    status: Literal["done", "refused", "failed", "unknown"]
+    outcome: Any = None
+    code: str = ""
+
+
+class Supervisor(Protocol):
+    """Grants declared effects and has them executed by the broker."""
+
+    def settle(self, proposal: Proposal) -> SettledEffect:
+        """Answer a proposal. The same key gives the same answer; an effect whose outcome is not
+        known is reported as `unknown` and never started again. Blocks until it is settled."""

@@ -1,0 +1,127 @@
+"""The service port over a coordinator actor.
+
+Decides how long a call waits and how Ray's failures read. A coordinator that is being restarted
+is waited for; its answers after that come from its log.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    RayActorError,
+    RayTaskError,
+)
+
+from swarm_ray.errors import SwarmError
+from swarm_ray.ports.service import Page
+
+CALL_TIMEOUT_S = 120.0
+RESTART_PATIENCE_S = 60.0
+RESTART_PAUSE_S = 0.2
+
+
+class RayService:
+    """Implements `ports.service.Service`; every method may be repeated."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def ready(self) -> Mapping[str, Any]:
+        """Wait until the coordinator has recovered; say who it is."""
+        found: Mapping[str, Any] = self._call("ready")
+        return found
+
+    def open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
+        """See the port."""
+        self._call("open_run", run, bundle, digest, dict(inputs))
+
+    def entries(self, run: str, start: int, wait_s: float) -> Page:
+        """See the port."""
+        page: Page = self._call("entries", run, start, wait_s)
+        return page
+
+    def bodies(self, commitments: Sequence[str]) -> list[bytes]:
+        """See the port."""
+        found: list[bytes] = self._call("bodies", list(commitments))
+        return found
+
+    def plan(self, run: str) -> Mapping[str, Any]:
+        """See the port."""
+        found: Mapping[str, Any] = self._call("plan", run)
+        return found
+
+    def runs(self) -> list[str]:
+        """See the port."""
+        found: list[str] = self._call("runs")
+        return found
+
+    def decide(self, run: str, question: str, choice: str, by: str, reason: str) -> None:
+        """See the port."""
+        self._call("decide", run, question, choice, by, reason)
+
+    def cancel(self, run: str, by: str, swarm: str, item: int) -> None:
+        """See the port."""
+        self._call("cancel", run, by, swarm, item)
+
+    def resume(self, run: str, by: str, *, failed: bool) -> None:
+        """See the port."""
+        self._call("resume", run, by, failed=failed)
+
+    def hosts(self) -> list[Mapping[str, Any]]:
+        """See the port."""
+        found: list[Mapping[str, Any]] = self._call("hosts")
+        return found
+
+    def collect_garbage(self, keep_days: int) -> Mapping[str, int]:
+        """See the port."""
+        found: Mapping[str, int] = self._call("collect_garbage", keep_days)
+        return found
+
+    def shut_down(self) -> None:
+        """Stop hosts and coordinator; open runs go on when they are started again."""
+        try:
+            self._call("shut_down")
+        finally:
+            ray.kill(self._handle, no_restart=True)
+
+    def _call(self, method: str, *args: Any, **named: Any) -> Any:
+        until_s = time.monotonic() + RESTART_PATIENCE_S
+        while True:
+            try:
+                ref = getattr(self._handle, method).remote(*args, **named)
+                return ray.get(ref, timeout=CALL_TIMEOUT_S)
+            except RayTaskError as error:
+                if isinstance(error.cause, SwarmError):
+                    raise error.cause from None
+                raise
+            except GetTimeoutError:
+                raise SwarmError(
+                    "runtime.no_answer",
+                    f"the coordinator did not answer `{method}` within {CALL_TIMEOUT_S:.0f} s",
+                    hint="look at `ray list actors` and the coordinator's log",
+                ) from None
+            except (ActorUnavailableError, RayActorError) as error:
+                _refuse_dead(error)
+                if time.monotonic() > until_s:
+                    raise SwarmError(
+                        "runtime.coordinator_gone", f"the coordinator is gone: {error}"
+                    ) from error
+                time.sleep(RESTART_PAUSE_S)
+
+
+def _refuse_dead(error: RayActorError) -> None:
+    """A constructor that failed will fail again: say why instead of waiting."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, SwarmError):
+        raise cause from None
+    if isinstance(error, ActorDiedError) and "ledger_in_use" in str(error):
+        raise SwarmError(
+            "runtime.ledger_in_use",
+            "another coordinator works on this tenant's ledger",
+            hint="wait for it, or set SWARM_RAY_TENANT",
+        ) from None

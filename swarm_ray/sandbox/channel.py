@@ -1,0 +1,99 @@
+"""The child's end of its socket: frames out, frames in, one question at a time.
+
+Decides how a child writes and reads frames. Runs inside the sandbox (standard library only); it
+never interprets what a frame asks for.
+"""
+
+import json
+import os
+from _thread import RLock
+from typing import Any
+
+from swarm_ray.sandbox.failures import InputError, refused
+
+_HEAD_BYTES = 4
+_READ_BYTES = 1 << 16
+
+# One encoder made ahead of the fork: building one per call touches memory pages that each child
+# would have to copy.
+_encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_decoder = json.JSONDecoder()
+
+
+def encode(value: Any) -> bytes:
+    """Return `value` as JSON bytes.
+
+    Raises:
+        TypeError, ValueError, RecursionError: it is not JSON (a set, an object, a NaN, a cycle).
+    """
+    return _encoder.encode(value).encode()
+
+
+class Channel:
+    """Frames over one blocking stream socket.
+
+    Args:
+        fd: descriptor of the socket.
+        limit_bytes: largest frame in either direction.
+    """
+
+    __slots__ = ("_buffer", "_fd", "_limit_bytes", "_lock", "_next_id")
+
+    def __init__(self, fd: int, limit_bytes: int) -> None:
+        self._fd = fd
+        self._limit_bytes = limit_bytes
+        self._buffer = b""
+        self._next_id = 1
+        self._lock = RLock()
+
+    def read(self) -> dict[str, Any] | None:
+        """Return the next frame; None when the host has closed the socket."""
+        buffer = self._buffer
+        while True:
+            if len(buffer) >= _HEAD_BYTES:
+                end = _HEAD_BYTES + int.from_bytes(buffer[:_HEAD_BYTES], "big")
+                if len(buffer) >= end:
+                    self._buffer = buffer[end:]
+                    frame: dict[str, Any] = _decoder.decode(buffer[_HEAD_BYTES:end].decode())
+                    return frame
+            got = os.read(self._fd, _READ_BYTES)
+            if not got:
+                return None
+            buffer += got
+
+    def write(self, frame: dict[str, Any]) -> None:
+        """Send one frame.
+
+        Raises:
+            InputError: it is larger than the frame limit (`worker.frame_too_large`).
+            TypeError, ValueError, RecursionError: it is not JSON.
+        """
+        body = encode(frame)
+        if len(body) > self._limit_bytes:
+            raise InputError(
+                f"a {frame['frame']} frame of {len(body)} bytes; the limit is {self._limit_bytes}",
+                code="worker.frame_too_large",
+            )
+        data = len(body).to_bytes(_HEAD_BYTES, "big") + body
+        with self._lock:
+            while data:
+                data = data[os.write(self._fd, data) :]
+
+    def ask(self, frame: dict[str, Any]) -> Any:
+        """Send a question and return the value of the host's reply.
+
+        Raises:
+            Failure: the host refused, with the class and code it gave.
+        """
+        with self._lock:
+            frame["id"] = number = self._next_id
+            self._next_id += 1
+            self.write(frame)
+            reply = self.read()
+            while reply is not None and reply.get("id") != number:
+                reply = self.read()
+        if reply is None:
+            raise EOFError("the host closed the socket")
+        if reply.get("ok") is not True:
+            raise refused(reply)
+        return reply.get("value")

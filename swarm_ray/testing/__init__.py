@@ -1,0 +1,1 @@
+"""Shipped fakes: real implementations of the ports that live in memory and break on demand."""

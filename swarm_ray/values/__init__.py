@@ -1,0 +1,1 @@
+"""Values that everything else is made of: ids, digests, commitments, codec, manifests."""

@@ -1,0 +1,141 @@
+"""Frozen dataclasses to plain records and back, for everything that enters a log.
+
+Decides how a typed value looks in the event profile: a dict of its fields, tuples as lists,
+nested dataclasses as dicts, fields that hold their default left out. Refuses unknown and
+missing fields. Never touches bytes; the codec does.
+"""
+
+import types
+from collections.abc import Callable, Hashable
+from dataclasses import MISSING, Field, fields, is_dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from swarm_ray.errors import IntegrityError
+
+T = TypeVar("T")
+
+
+def to_record(value: Any) -> dict[str, Any]:
+    """Return the fields of a frozen dataclass as a plain dict, defaults left out."""
+    record: dict[str, Any] = {}
+    for field, default in _layout(type(value)):  # type: ignore[arg-type]  # a class is hashable
+        item = getattr(value, field)
+        if default is not MISSING and item == default:
+            continue
+        record[field] = _plain(item)
+    return record
+
+
+def from_record(kind: type[T], record: Any) -> T:
+    """Build a `kind` from a plain dict.
+
+    Raises:
+        IntegrityError: `record.unknown_field`, `record.missing_field` or `record.wrong_type`,
+            naming the class and the field.
+    """
+    if not isinstance(record, dict):
+        raise IntegrityError("record.wrong_type", f"{kind.__name__} must be an object")
+    readers = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
+    if unknown := record.keys() - readers.keys():
+        raise IntegrityError(
+            "record.unknown_field", f"{kind.__name__} has no field {min(unknown)!r}"
+        )
+    values = {}
+    for name, (read, required) in readers.items():
+        if name in record:
+            values[name] = read(record[name])
+        elif required:
+            raise IntegrityError("record.missing_field", f"{kind.__name__} lacks {name!r}")
+    return kind(**values)
+
+
+def _plain(item: Any) -> Any:
+    if is_dataclass(item):
+        return to_record(item)
+    if isinstance(item, tuple):
+        return [_plain(part) for part in item]
+    return item
+
+
+def _default(field: "Field[Any]") -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
+
+
+@cache
+def _layout(kind: Hashable) -> tuple[tuple[str, Any], ...]:
+    return tuple((field.name, _default(field)) for field in fields(cast("type[Any]", kind)))
+
+
+@cache
+def _readers(kind: Hashable) -> dict[str, tuple[Callable[[Any], Any], bool]]:
+    owner = cast("type[Any]", kind)
+    hints = get_type_hints(owner)
+    return {
+        field.name: (
+            _reader(hints[field.name], f"{owner.__name__}.{field.name}"),
+            _default(field) is MISSING,
+        )
+        for field in fields(owner)
+    }
+
+
+def _reader(hint: Any, where: str) -> Callable[[Any], Any]:
+    origin = get_origin(hint)
+    if origin is Literal:
+        return _member(get_args(hint), where)
+    if origin is tuple:
+        return _sequence(get_args(hint), where)
+    if origin in (Union, types.UnionType):
+        return _optional(hint, where)
+    if isinstance(hint, type) and is_dataclass(hint):
+        return lambda item: from_record(hint, item)
+    return _scalar(getattr(hint, "__supertype__", hint), where)
+
+
+def _member(allowed: tuple[Any, ...], where: str) -> Callable[[Any], Any]:
+    def read(item: Any) -> Any:
+        if item not in allowed:
+            raise IntegrityError("record.wrong_type", f"{where} must be one of {allowed}")
+        return item
+
+    return read
+
+
+def _sequence(parts: tuple[Any, ...], where: str) -> Callable[[Any], Any]:
+    if len(parts) == 2 and parts[1] is Ellipsis:
+        each = _reader(parts[0], where)
+        return lambda item: tuple([each(part) for part in _listed(item, where)])
+    readers = [_reader(part, where) for part in parts]
+
+    def read(item: Any) -> Any:
+        if len(_listed(item, where)) != len(readers):
+            raise IntegrityError("record.wrong_type", f"{where} must have {len(readers)} parts")
+        return tuple([one(part) for one, part in zip(readers, item, strict=True)])
+
+    return read
+
+
+def _listed(item: Any, where: str) -> list[Any]:
+    if not isinstance(item, list):
+        raise IntegrityError("record.wrong_type", f"{where} must be a list")
+    return item
+
+
+def _optional(hint: Any, where: str) -> Callable[[Any], Any]:
+    inner = [part for part in get_args(hint) if part is not type(None)]
+    if len(inner) != 1:
+        raise TypeError(f"{where}: only `X | None` can be stored")
+    read = _reader(inner[0], where)
+    return lambda item: None if item is None else read(item)
+
+
+def _scalar(kind: type, where: str) -> Callable[[Any], Any]:
+    def read(item: Any) -> Any:
+        if type(item) is not kind:
+            raise IntegrityError("record.wrong_type", f"{where} must be {kind.__name__}")
+        return item
+
+    return read
