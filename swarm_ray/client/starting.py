@@ -59,22 +59,16 @@ def link_process(name: str | Path, settings: Settings, *, without_bindings: bool
     return link(source, models=models, effects=TOOLS)
 
 
-def prepare_run(
-    name: str | Path,
-    inputs: Mapping[str, Any] | None,
-    settings: Settings,
-    *,
-    items: Any = None,
-    without_bindings: bool = False,
+def complete_launch(
+    linked: Linked, inputs: Mapping[str, Any] | None = None, items: Any = None
 ) -> Launch:
-    """Link a definition and complete its inputs; `items` become the input that the first
-    fan-out goes over.
+    """Complete the inputs of a linked process; `items` become the input that the first fan-out
+    goes over.
 
     Raises:
-        UsageError: `definition.*`, `run.unknown_input`, `run.missing_input`, `run.bad_input`,
+        UsageError: `run.unknown_input`, `run.missing_input`, `run.bad_input`,
             `run.no_item_input`, `items.*`.
     """
-    linked = link_process(name, settings, without_bindings=without_bindings)
     given = dict(inputs or {})
     if items is not None:
         from swarm_ray.client.items import read_items
@@ -122,10 +116,8 @@ def run(
         ContainmentError: `containment.nested_swarm` inside a worker.
     """
     session = current_session().isolated(isolation)
-    launch = prepare_run(
-        name, inputs, session.settings, items=items, without_bindings=without_bindings
-    )
-    return launch.start(session)
+    linked = link_process(name, session.settings, without_bindings=without_bindings)
+    return complete_launch(linked, inputs, items).start(session)
 
 
 def map(  # noqa: A001  # the word of the SDK: swarm.map(function, items)

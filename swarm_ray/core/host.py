@@ -4,7 +4,6 @@ Decides order, lanes, duplicates, epochs, acknowledgement and lease expiry. It s
 and sends nothing: its shell performs `Start` and `Kill` and carries `Outcome`s away.
 """
 
-from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -15,11 +14,12 @@ OUTCOME_ROWS = 64
 REMEMBERED = 100_000
 
 Key = tuple[str, str, int, int]
+Work = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One batch of attempts to do. `payload` is opaque to the machine (envelope, inputs)."""
+    """One batch of attempts to do."""
 
     run: str
     swarm: str
@@ -70,14 +70,15 @@ class Host:
     lease_us: int
     epoch: int = 0
     lease_until_us: int = 0
-    queues: dict[tuple[str, str], deque[tuple[Key, int]]] = field(default_factory=dict)
-    lanes: dict[tuple[str, str], int] = field(default_factory=dict)
+    queues: dict[Work, dict[Key, int]] = field(default_factory=dict)
+    lanes: dict[Work, tuple[int, int]] = field(default_factory=dict)
     running: dict[Key, int] = field(default_factory=dict)
-    busy: dict[tuple[str, str], int] = field(default_factory=dict)
+    busy: dict[Work, int] = field(default_factory=dict)
     queued: int = 0
     done: dict[tuple[str, str, int], list[Row]] = field(default_factory=dict)
     unacknowledged: dict[int, Outcome] = field(default_factory=dict)
     seen: dict[Key, None] = field(default_factory=dict)
+    barred: dict[Key, None] = field(default_factory=dict)
     sequence: int = 0
     turn: int = 0
 
@@ -99,41 +100,43 @@ class Host:
     def accept(self, order: Order) -> list[Start]:
         """Queue a batch; attempts that are known already are not queued again.
 
+        The lanes of the newest batch hold, in whatever order batches arrive. An attempt that was
+        withdrawn before it arrived ends as cancelled at once.
+
         Raises:
             Busy: `host.busy` when the credit is used up; nothing of the batch was taken.
         """
-        fresh = [key for key in order.keys() if key not in self.seen]
-        if self.queued + len(fresh) > self.credit:
+        work = (order.run, order.swarm)
+        fresh = [key for key in order.keys() if not self._knows(work, key)]  # noqa: SIM118  # a method
+        barred = [key for key in fresh if key in self.barred]
+        if self.queued + len(fresh) - len(barred) > self.credit:
             raise Busy("host.busy", f"{self.queued} attempts wait here already")
-        swarm = (order.run, order.swarm)
-        queue = self.queues.setdefault(swarm, deque())
-        self.lanes[swarm] = order.lanes
+        if fresh:
+            self._widen(work, order.batch, order.lanes)
         for key in fresh:
-            self.seen[key] = None
-            queue.append((key, order.batch))
-        self.queued += len(fresh)
-        while len(self.seen) > REMEMBERED:
-            del self.seen[next(iter(self.seen))]
+            if key in self.barred:
+                self._cancel(key, order.batch)
+            else:
+                self.queues.setdefault(work, {})[key] = order.batch
+                self.queued += 1
+        self._tidy(work)
         return self.start()
 
     def start(self) -> list[Start]:
         """Fill free slots, one swarm after the other, none above its lanes."""
         begun: list[Start] = []
-        swarms = list(self.queues)
         idle = 0
-        while swarms and idle < len(swarms) and len(self.running) < self.slots:
-            swarm = swarms[self.turn % len(swarms)]
+        while (works := list(self.queues)) and idle < len(works) and len(self.running) < self.slots:
+            work = works[self.turn % len(works)]
             self.turn += 1
-            queue = self.queues[swarm]
-            if not queue or self.busy.get(swarm, 0) >= self.lanes[swarm]:
+            if self.busy.get(work, 0) >= self.lanes[work][1]:
                 idle += 1
                 continue
             idle = 0
-            key, batch = queue.popleft()
-            self.queued -= 1
-            self.running[key] = batch
-            self.busy[swarm] = self.busy.get(swarm, 0) + 1
-            begun.append(Start(key, batch))
+            key = next(iter(self.queues[work]))
+            self.running[key] = self._unqueue(work, key)
+            self.busy[work] = self.busy.get(work, 0) + 1
+            begun.append(Start(key, self.running[key]))
         return begun
 
     def finished(self, key: Key, row: Row) -> list[Start]:
@@ -141,28 +144,53 @@ class Host:
         batch = self.running.pop(key, None)
         if batch is None:
             return []
-        swarm = key[0], key[1]
-        self.busy[swarm] -= 1
-        self.done.setdefault((key[0], key[1], batch), []).append(row)
-        if not self.busy[swarm] and not self.queues[swarm]:
-            del self.busy[swarm], self.queues[swarm], self.lanes[swarm]
+        work = key[0], key[1]
+        self.busy[work] -= 1
+        self._owe(key, batch, row)
+        self._tidy(work)
         return self.start()
 
     def withdraw(self, keys: Iterable[Key]) -> list[Kill]:
-        """Stop attempts: queued ones end as cancelled at once, running ones are killed."""
+        """Stop attempts: queued ones end as cancelled at once, running ones are killed, and
+        those that have not arrived yet will not begin.
+        """
         kills: list[Kill] = []
         for key in keys:
+            work = key[0], key[1]
             if key in self.running:
                 kills.append(Kill(key))
-                continue
-            queue = self.queues.get((key[0], key[1]), deque())
-            for waiting, batch in list(queue):
-                if waiting == key:
-                    queue.remove((waiting, batch))
-                    self.queued -= 1
-                    row = Row(key[2], key[3], "cancelled", code="attempt.withdrawn")
-                    self.done.setdefault((key[0], key[1], batch), []).append(row)
+            elif key in self.queues.get(work, ()):
+                self._cancel(key, self._unqueue(work, key))
+                self._tidy(work)
+            elif key not in self.seen:
+                _remember(self.barred, key)
         return kills
+
+    def _knows(self, work: Work, key: Key) -> bool:
+        return key in self.seen or key in self.running or key in self.queues.get(work, ())
+
+    def _widen(self, work: Work, batch: int, lanes: int) -> None:
+        self.lanes[work] = max(self.lanes.get(work, (0, 0)), (batch, lanes))
+
+    def _unqueue(self, work: Work, key: Key) -> int:
+        self.queued -= 1
+        batch = self.queues[work].pop(key)
+        if not self.queues[work]:
+            del self.queues[work]
+        return batch
+
+    def _cancel(self, key: Key, batch: int) -> None:
+        self._owe(key, batch, Row(key[2], key[3], "cancelled", code="attempt.withdrawn"))
+
+    def _owe(self, key: Key, batch: int, row: Row) -> None:
+        _remember(self.seen, key)
+        self.barred.pop(key, None)
+        self.done.setdefault((key[0], key[1], batch), []).append(row)
+
+    def _tidy(self, work: Work) -> None:
+        if work not in self.queues and not self.busy.get(work):
+            self.busy.pop(work, None)
+            self.lanes.pop(work, None)
 
     def collect(self) -> list[Outcome]:
         """Number the rows that are not out yet and return them as outcomes of <= 64 rows."""
@@ -189,3 +217,9 @@ class Host:
     def expired(self, now_us: int) -> bool:
         """Say whether the lease ran out: kill everything and exit."""
         return bool(self.lease_until_us) and now_us > self.lease_until_us
+
+
+def _remember(known: dict[Key, None], key: Key) -> None:
+    known[key] = None
+    if len(known) > REMEMBERED:
+        del known[next(iter(known))]

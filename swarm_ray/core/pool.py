@@ -6,9 +6,13 @@ its choices enter the log as `Dispatched`.
 """
 
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 
 from swarm_ray.core.swarm import QUEUE_DEPTH
 from swarm_ray.core.tables import HOST, HostState, advance
+
+CHOICE_ROWS = 64
+REMEMBERED_DIVISIONS = 16
 
 
 @dataclass(slots=True)
@@ -33,8 +37,11 @@ class Choice:
 
 @dataclass(slots=True)
 class Share:
-    """What the hosts hold of one swarm: attempts out, attempts chosen but not yet in the log,
-    and the lanes that each host was last told."""
+    """What the hosts hold of one swarm.
+
+    `held` counts attempts out, `chosen` those that are chosen but not yet in the log, `told` the
+    lanes that a host may be using.
+    """
 
     held: dict[str, int] = field(default_factory=dict)
     chosen: dict[str, int] = field(default_factory=dict)
@@ -51,39 +58,46 @@ class Pool:
 
     seats: dict[str, Seat] = field(default_factory=dict)
     shares: dict[str, Share] = field(default_factory=dict)
+    _divided: dict[tuple[int, frozenset[str]], list[tuple[str, int]]] = field(default_factory=dict)
 
     def join(self, name: str, site: str, slots: int) -> None:
         """A host came."""
         self.seats[name] = Seat(name, site, slots)
+        self._divided.clear()
 
     def lose(self, name: str) -> None:
         """A host is gone; its lanes may be given to others."""
         seat = self.seats.pop(name, None)
         if seat is not None:
             seat.state = advance(HOST, seat.state, "lose")
+            self._divided.clear()
 
     def drain(self, name: str) -> None:
         """A host takes nothing new."""
         seat = self.seats.get(name)
-        if seat is not None:
+        if seat is not None and seat.state is HostState.SERVING:
             seat.state = advance(HOST, seat.state, "drain")
+            self._divided.clear()
 
     def logged(self, swarm: str, host: str, count: int) -> None:
         """A choice is in the log now: `observe` will report it as held."""
-        chosen = self.shares[swarm].chosen
-        chosen[host] = chosen.get(host, 0) - count
-        if chosen[host] <= 0:
-            del chosen[host]
+        share = self.shares.get(swarm)
+        if share is None:
+            return
+        left = share.chosen.get(host, 0) - count
+        share.chosen[host] = left
+        if left <= 0:
+            del share.chosen[host]
 
     def observe(self, swarm: str, held: dict[str, int], lanes: dict[str, int]) -> None:
         """Take over what the run's log says about the swarm: attempts out and lanes per host."""
         share = self.shares.setdefault(swarm, Share())
-        share.held = {name: count for name, count in held.items() if name in self.seats}
-        share.told = {
-            name: share.told.get(name, lanes.get(name, 0))
-            for name in share.held.keys() | share.chosen.keys()
-            if name in self.seats
-        }
+        share.held = held
+        for name in lanes:
+            if name in self.seats:
+                share.told.setdefault(name, lanes[name])
+        for name in [name for name in share.told if not share.count(name) or name not in self.seats]:
+            del share.told[name]
 
     def forget(self, swarm: str) -> None:
         """A swarm ended: its lanes are free."""
@@ -99,34 +113,75 @@ class Pool:
     ) -> list[Choice]:
         """Spread attempts over hosts; what finds no room is not in the answer.
 
-        Call `observe` before, and `logged` when a choice is in the log.
+        Free lanes are filled first, then the queues behind them in equal parts. A choice has at
+        most `CHOICE_ROWS` rows. Call `observe` before, and `logged` when a choice is in the log.
         """
         share = self.shares.setdefault(swarm, Share())
         lanes = self._lanes(share, concurrency, sites)
-        room = {name: lanes[name] * (1 + QUEUE_DEPTH) - share.count(name) for name in lanes}
-        taken: dict[str, list[int]] = {}
-        for index in range(len(items)):
-            name = max(room, key=lambda host: (room[host], host), default="")
-            if not name or room[name] <= 0:
-                break
-            room[name] -= 1
-            taken.setdefault(name, []).append(index)
-        for name, indexes in taken.items():
-            share.chosen[name] = share.chosen.get(name, 0) + len(indexes)
-            share.told[name] = lanes[name]
+        taken: dict[str, list[int]] = {name: [] for name in lanes}
+        left = len(items)
+        for depth in (1, 1 + QUEUE_DEPTH):
+            rooms = {
+                name: lanes[name] * depth - share.count(name) - len(taken[name]) for name in lanes
+            }
+            left = _deal(rooms, taken, left, len(items), even=depth > 1)
+        return [
+            choice
+            for name in sorted(taken)
+            if taken[name]
+            for choice in self._chosen(share, name, lanes[name], taken[name], items, attempts)
+        ]
+
+    def _chosen(
+        self,
+        share: Share,
+        name: str,
+        lanes: int,
+        indexes: list[int],
+        items: tuple[int, ...],
+        attempts: tuple[int, ...],
+    ) -> list[Choice]:
+        share.chosen[name] = share.chosen.get(name, 0) + len(indexes)
+        share.told[name] = lanes
         return [
             Choice(
                 name,
-                lanes[name],
-                tuple(items[index] for index in indexes),
-                tuple(attempts[index] for index in indexes),
+                lanes,
+                tuple([items[index] for index in part]),
+                tuple([attempts[index] for index in part]),
             )
-            for name, indexes in sorted(taken.items())
+            for start in range(0, len(indexes), CHOICE_ROWS)
+            for part in [indexes[start : start + CHOICE_ROWS]]
         ]
 
     def _lanes(self, share: Share, concurrency: int, sites: frozenset[str]) -> dict[str, int]:
-        """Share `concurrency` by slots. A host keeps the lanes it was told until it holds
-        nothing or is told fewer, so growth elsewhere waits for that."""
+        """Share `concurrency` by slots. A host is charged the lanes it was told as long as it
+        holds more attempts than its new part, for nobody knows how many of them run; until then
+        it gets nothing new, and others get only what is spare.
+        """
+        spare = concurrency - sum(share.told.values())
+        lanes: dict[str, int] = {}
+        for name, part in self._parts(concurrency, sites):
+            told = share.told.get(name, 0)
+            if told > part and share.count(name) > part:
+                continue
+            granted = min(part, told + max(0, spare))
+            spare -= granted - told
+            if granted < told:
+                share.told[name] = granted
+            if granted > 0:
+                lanes[name] = granted
+        return lanes
+
+    def _parts(self, concurrency: int, sites: frozenset[str]) -> list[tuple[str, int]]:
+        key = (concurrency, sites)
+        if key not in self._divided:
+            if len(self._divided) >= REMEMBERED_DIVISIONS:
+                self._divided.clear()
+            self._divided[key] = self._divide(concurrency, sites)
+        return self._divided[key]
+
+    def _divide(self, concurrency: int, sites: frozenset[str]) -> list[tuple[str, int]]:
         hosts = sorted(
             (
                 seat
@@ -137,14 +192,26 @@ class Pool:
         )
         total = sum(seat.slots for seat in hosts)
         left = min(concurrency, total)
-        spare = concurrency - sum(share.told.values())
-        lanes: dict[str, int] = {}
+        parts: list[tuple[str, int]] = []
         for seat in hosts:
             part = min(seat.slots, -(-concurrency * seat.slots // total), left)
             left -= part
-            told = share.told.get(seat.name, 0)
-            granted = min(part, told + max(0, spare))
-            spare -= max(0, granted - told)
-            if granted > 0:
-                lanes[seat.name] = granted
-        return lanes
+            parts.append((seat.name, part))
+        return parts
+
+
+def _deal(
+    rooms: dict[str, int], taken: dict[str, list[int]], left: int, total: int, *, even: bool
+) -> int:
+    """Give the last `left` of `total` indexes to the hosts with most room; return what is over."""
+    free = [(-room, name) for name, room in rooms.items() if room > 0]
+    heapify(free)
+    part = max(1, -(-left // len(free))) if even and free else left
+    while left and free:
+        room, name = heappop(free)
+        count = min(-room, part, left)
+        taken[name] += range(total - left, total - left + count)
+        left -= count
+        if room + count < 0:
+            heappush(free, (room + count, name))
+    return left

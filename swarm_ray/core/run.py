@@ -1,7 +1,8 @@
 """One run: the steps of a process in order, each suspended until its swarm has converged.
 
-Decides the next step, the reaction to a failed swarm, when a person is asked, and how the run
-ends. The same events in the same order give the same commands, live or replayed.
+Decides what an event means for the swarm of the current step, how results converge, the reaction
+to a failed swarm, and when the run ends. The same events in the same order give the same
+commands, live or replayed.
 """
 
 from collections.abc import Callable
@@ -9,57 +10,32 @@ from dataclasses import dataclass, field
 from typing import assert_never
 
 from swarm_ray.core import events as ev
-from swarm_ray.core.commands import (
-    Ask,
-    Close,
-    Command,
-    Converge,
-    Place,
-    Prepare,
-    Propose,
-    SetTimer,
-)
+from swarm_ray.core.commands import Command, Converge, Place, Propose, SetTimer
 from swarm_ray.core.limits import soonest, spec_of
-from swarm_ray.core.plan import FanOut, Plan, Question, Step
+from swarm_ray.core.plan import FanOut
 from swarm_ray.core.purse import Purse
-from swarm_ray.core.reactions import ESCALATION, REVIEW, Reactions, ended_by
+from swarm_ray.core.reactions import ESCALATION, REVIEW, Reactions
 from swarm_ray.core.swarm import Swarm
-from swarm_ray.core.tables import RUN, STEP, RunState, StepState, SwarmState, advance
+from swarm_ray.core.tables import RUN, RunState, StepState, SwarmState, advance
 from swarm_ray.core.voting import tally
+from swarm_ray.core.walk import Walk
 from swarm_ray.errors import InternalError
 
 Act = Callable[[Swarm], list[Command]]
 
 
 @dataclass(slots=True)
-class Run:
+class Run(Walk):
     """The machine of one run. `plan` must be the one whose digest stands in the first entry.
 
     `main` is the swarm of the step, `unit` the swarm of one that merges its results or reacts to
-    its failure, `pending` the command whose answer the step waits for.
+    its failure.
     """
 
-    plan: Plan
-    state: RunState = RunState.RUNNING
-    opened: ev.RunOpened | None = None
-    steps: list[StepState] = field(init=False)
-    current: int = 0
-    round: int = 0
-    purse: Purse = field(init=False)
-    outputs: dict[str, str] = field(default_factory=dict)
     swarms: dict[str, Swarm] = field(default_factory=dict)
     main: str = ""
     unit: str = ""
-    pending: Command | None = None
-    questions: dict[str, tuple[Question, int]] = field(default_factory=dict)
     reactions: Reactions = field(default_factory=Reactions)
-    deadline_us: int = 0
-    ending: tuple[str, str] | None = None
-    closed: ev.RunClosed | None = None
-
-    def __post_init__(self) -> None:
-        self.steps = [StepState.PENDING] * len(self.plan.steps)
-        self.purse = Purse(self.plan.budget)
 
     # -- the one mutator --------------------------------------------------------------------
 
@@ -72,7 +48,7 @@ class Run:
     def _route(self, event: ev.Event, now_us: int) -> list[Command]:
         match event:
             case ev.RunOpened():
-                return self._opened(event, now_us)
+                return [*self._open(event, now_us), *self._start(now_us)]
             case ev.SwarmOpened():
                 return self._swarm_opened(event, now_us)
             case ev.StepRefused():
@@ -113,8 +89,7 @@ class Run:
         commands: list[Command] = []
         if self.deadline_us:
             commands.append(SetTimer("run:deadline", self.deadline_us))
-        for key in sorted(self.questions):
-            commands += self._put(key)
+        commands += [self._put(key) for key in sorted(self.questions)]
         for name in (self.main, self.unit):
             if name:
                 commands += self.swarms[name].outstanding()
@@ -124,80 +99,17 @@ class Run:
 
     # -- steps ------------------------------------------------------------------------------
 
-    @property
-    def step(self) -> Step:
-        """The step that is being executed."""
-        return self.plan.steps[self.current]
-
-    @property
-    def top(self) -> Swarm | None:
-        """The swarm that works for the step now, if any."""
-        return self.swarms.get(self.unit or self.main)
-
-    def _move(self, trigger: str) -> None:
-        self.steps[self.current] = advance(STEP, self.steps[self.current], trigger)
-
-    def _opened(self, event: ev.RunOpened, now_us: int) -> list[Command]:
-        if self.opened is not None:
-            raise InternalError("core.opened_twice", f"run {event.run} is open already")
-        self.opened = event
-        return [*self._limit(now_us), *self._start(now_us)]
-
-    def _limit(self, now_us: int) -> list[Command]:
-        if not self.plan.deadline_us:
-            return []
-        self.deadline_us = now_us + self.plan.deadline_us
-        return [SetTimer("run:deadline", self.deadline_us)]
-
     def _start(self, now_us: int) -> list[Command]:
         self.main = self.unit = ""
         self.reactions.clause = -1
-        if self.current == len(self.plan.steps):
-            return self._finish("done", "")
-        step = self.step
-        if step.question is not None:
-            self._move("ask")
-            return self._ask(f"{self.current}", step.question, now_us)
-        if step.effect is not None:
-            self._move("propose")
-            assert self.opened is not None
-            return self._await(Propose(self.current, f"{self.opened.run}/{step.name}/0/0"))
-        return self._prepare_main()
-
-    def _prepare_main(self) -> list[Command]:
-        self._move("start")
-        return self._prepare("fan_out" if self.step.fan_out else "step")
-
-    def _prepare(self, kind: ev.SwarmKind, swarm: str = "", clause: int = -1) -> list[Command]:
-        self.round += 1
-        return self._await(Prepare(self.current, self.round, kind, swarm, clause))
-
-    def _await(self, command: Command) -> list[Command]:
-        self.pending = command
-        return [command]
+        return self._begin(now_us)
 
     def _done(self, output: str, now_us: int) -> list[Command]:
-        self._move("done")
-        self.pending = None
-        if self.step.output:
-            self.outputs[self.step.output] = output
-        self.current += 1
+        self._complete(output)
         if self.ending is not None:
             self.main = self.unit = ""
             return self._finish(*self.ending)
         return self._start(now_us)
-
-    def _failed(self, code: str) -> list[Command]:
-        self._move("fail")
-        return self._finish(*(self.ending or (ended_by(code), code)))
-
-    def _finish(self, status: str, code: str) -> list[Command]:
-        self.questions.clear()
-        self.state = advance(RUN, self.state, "finish")
-        output = self.outputs.get(self.plan.output, "")
-        if not self.plan.output and self.outputs:
-            output = next(reversed(self.outputs.values()))
-        return self._await(Close(status, output if status == "done" else "", code))
 
     # -- swarms -----------------------------------------------------------------------------
 
@@ -210,7 +122,7 @@ class Run:
         self.swarms[swarm.id] = swarm
         if event.kind in ("fan_out", "step"):
             self._move("open")
-            self.main = swarm.id
+            self.main, self.unit = swarm.id, ""
         else:
             self.unit = swarm.id
         if event.items == 0:
@@ -218,14 +130,6 @@ class Run:
             swarm.place(now_us)
             return self._swarm_finished(swarm, now_us)
         return self._await(Place(swarm.id, event.items))
-
-    def _asked_for(self, step: int, round_: int, kind: str) -> bool:
-        asked = self.pending
-        return isinstance(asked, Prepare) and (asked.step, asked.round, asked.kind) == (
-            step,
-            round_,
-            kind,
-        )
 
     def _deadline_of(self, kind: ev.SwarmKind, spec: FanOut, now_us: int) -> int:
         own = now_us + spec.deadline_us if spec.deadline_us else 0
@@ -257,12 +161,11 @@ class Run:
         return commands
 
     def _swarm_finished(self, swarm: Swarm, now_us: int) -> list[Command]:
-        good = swarm.ending != "abort" and swarm.enough() and self.ending is None
-        if not good:
+        if self.ending is not None or swarm.ending == "abort" or not swarm.enough():
             return self._abort(swarm, swarm.code or "swarm.min_success", now_us)
         swarm.converge()
         if swarm.opened.kind == "fan_out":
-            return self._converge(swarm)
+            return self._converge(swarm, now_us)
         output = swarm.outputs[0]
         swarm.merged()
         return self._unit_done(swarm, output, now_us)
@@ -286,13 +189,207 @@ class Run:
 
     # -- convergence ------------------------------------------------------------------------
 
-    def _converge(self, swarm: Swarm) -> list[Command]:
+    def _converge(self, swarm: Swarm, now_us: int) -> list[Command]:
         match swarm.spec.convergence.strategy:
             case "collect":
                 return self._wrap(swarm, "")
             case "vote":
-                return self._vote(swarm)
+                return self._vote(swarm, now_us)
             case "merge" | "reduce" | "custom":
                 return self._prepare("converge", swarm.id)
             case _:
                 assert_never(swarm.spec.convergence.strategy)
+
+    def _vote(self, swarm: Swarm, now_us: int) -> list[Command]:
+        votes = [(item, *swarm.labels.get(item, ("", 0))) for item in swarm.accepted()]
+        result = tally(votes)
+        if result.item < 0:
+            return self._abort(swarm, "vote.tied" if votes else "vote.empty", now_us)
+        return self._wrap(swarm, "", result.item)
+
+    def _wrap(self, swarm: Swarm, result: str, winner: int = -1) -> list[Command]:
+        partial = swarm.succeeded < swarm.opened.items
+        return self._await(Converge(swarm.id, swarm.accepted(), result, winner, partial))
+
+    def _converging(self, name: str) -> Swarm | None:
+        asked = self.pending
+        waits = isinstance(asked, Converge) and asked.swarm == name
+        return self.swarms[name] if waits else None
+
+    def _converged(self, event: ev.Converged, now_us: int) -> list[Command]:
+        swarm = self._converging(event.swarm)
+        if swarm is None:
+            return []
+        swarm.merged()
+        return self._done(event.result, now_us)
+
+    def _converge_refused(self, event: ev.ConvergeRefused, now_us: int) -> list[Command]:
+        swarm = self._converging(event.swarm)
+        return [] if swarm is None else self._abort(swarm, event.code, now_us)
+
+    # -- failure and reaction ---------------------------------------------------------------
+
+    def _refused(self, event: ev.StepRefused, now_us: int) -> list[Command]:
+        if not self._asked_for(event.step, event.round, event.kind):
+            return []
+        self.pending = None
+        if event.kind == "converge":
+            return self._abort(self.swarms[self.main], event.code, now_us)
+        if event.kind != "on_error":
+            self._move("react")
+        return self._next_clause(event.code, now_us)
+
+    def _abort(self, swarm: Swarm, code: str, now_us: int) -> list[Command]:
+        swarm.abort(code)
+        self.pending = None
+        if swarm.opened.kind == "converge":
+            self.unit = ""
+            return self._abort(self.swarms[self.main], code, now_us)
+        if swarm.opened.kind == "on_error":
+            self.unit = ""
+        else:
+            self._move("react")
+        return self._next_clause(code, now_us)
+
+    def _next_clause(self, code: str, now_us: int) -> list[Command]:
+        if self.ending is not None:
+            return self._failed(code)
+        main = self.swarms.get(self.main)
+        done, items = (main.succeeded, main.opened.items) if main else (0, 0)
+        clause = self.reactions.choose(self.current, self.step.on_error, done, items)
+        if clause is None:
+            return self._failed(code)
+        if clause.task:
+            return self._prepare("on_error", self.main, self.reactions.clause)
+        return self._react(clause.reaction, now_us)
+
+    def _react(self, word: str, now_us: int) -> list[Command]:
+        main = self.swarms.get(self.main)
+        match word:
+            case "retry":
+                return self._prepare_main()
+            case "proceed" if main is not None and self.step.fan_out:
+                self._move("continue")
+                main.converge("proceed")
+                return self._converge(main, now_us)
+            case "sequential" if main is not None:
+                self._move("continue")
+                return self._again(main, 1, now_us)
+            case "escalate":
+                key = f"{self.current}:{self.round}:{self.reactions.total}"
+                return self._ask(key, ESCALATION, now_us)
+            case _:
+                return self._failed(main.code if main is not None else "step.refused")
+
+    def _again(self, swarm: Swarm, concurrency: int, now_us: int) -> list[Command]:
+        deadline_us = self._deadline_of(swarm.opened.kind, swarm.spec, now_us)
+        commands = swarm.again(concurrency, now_us, deadline_us)
+        return commands + self._progress(swarm, now_us)
+
+    # -- hosts, time ------------------------------------------------------------------------
+
+    def _host_lost(self, event: ev.HostLost, now_us: int) -> list[Command]:
+        commands: list[Command] = []
+        for name in (self.main, self.unit):
+            commands += self._on_swarm(name, now_us, lambda s: s.host_lost(event.host, now_us))
+        return commands
+
+    def _timer(self, key: str, now_us: int) -> list[Command]:
+        name, _, what = key.partition(":")
+        if name == "run":
+            return self._deadline(now_us)
+        return self._on_swarm(name, now_us, lambda s: s.timer(what, now_us))
+
+    def _deadline(self, now_us: int) -> list[Command]:
+        if now_us < self.deadline_us:
+            return [SetTimer("run:deadline", self.deadline_us)]
+        if any(question.holds_deadline for question, _ in self.questions.values()):
+            return []
+        return self._end("deadline", "run.deadline", now_us)
+
+    def _cancel(self, event: ev.CancelAsked, now_us: int) -> list[Command]:
+        if event.item >= 0:
+            return self._on_swarm(
+                event.swarm, now_us, lambda s: s.cancel_item(event.item, now_us)
+            )
+        return self._end("cancelled", "run.cancelled", now_us)
+
+    def _end(self, status: str, code: str, now_us: int) -> list[Command]:
+        if self.state is RunState.CLOSING or self.ending is not None:
+            return []
+        self.ending = (status, code)
+        if isinstance(self.pending, Converge | Propose):
+            return []  # the answer is near, and it ends the run
+        swarm = self.swarms.get(self.unit or self.main)
+        if swarm is not None and swarm.state is SwarmState.WORKING:
+            return [*swarm.drain("abort", code, now_us), *self._progress(swarm, now_us)]
+        if swarm is not None and swarm.state is SwarmState.DRAINING:
+            return []
+        return self._leave(code)
+
+    def _leave(self, code: str) -> list[Command]:
+        """Fail the step at once: no attempt is out."""
+        for name in (self.unit, self.main):
+            swarm = self.swarms.get(name)
+            if swarm is not None and swarm.state is SwarmState.PLACING:
+                swarm.abort(code)
+                self.main = "" if name == self.main else self.main
+            elif swarm is not None and swarm.state is SwarmState.CONVERGING:
+                swarm.abort(code)
+        self.unit = ""
+        return self._failed(code)
+
+    # -- people -----------------------------------------------------------------------------
+
+    def _ask_reviews(self, swarm: Swarm, now_us: int) -> list[Command]:
+        commands: list[Command] = []
+        for item in swarm.review_changes:
+            key = f"{swarm.id}/{item}"
+            if item not in swarm.reviews:
+                self.questions.pop(key, None)
+            elif key not in self.questions:
+                self.questions[key] = (REVIEW, now_us)
+                commands.append(self._put(key))
+        swarm.review_changes.clear()
+        self._rest(idle=self._idle())
+        return commands
+
+    def _idle(self) -> bool:
+        swarm = self.swarms.get(self.unit or self.main)
+        if swarm is not None and swarm.state is SwarmState.WORKING:
+            return swarm.stalled
+        return self.steps[self.current] in (StepState.ASKING, StepState.REACTING)
+
+    def _decided(self, event: ev.Decided, now_us: int) -> list[Command]:
+        commands = self._answer(event, now_us)
+        if commands is None:
+            return []
+        name, _, item = event.question.partition("/")
+        if item:
+            choice = event.choice
+            return commands + self._on_swarm(
+                name, now_us, lambda s: s.reviewed(int(item), choice, now_us)
+            )
+        if self.steps[self.current] is StepState.ASKING:
+            return commands + self._done(event.outcome, now_us)
+        return commands + self._react(event.choice, now_us)
+
+    def _effect(self, event: ev.EffectSettled, now_us: int) -> list[Command]:
+        if not isinstance(self.pending, Propose) or self.pending.key != event.key:
+            return []
+        if event.status == "done":
+            return self._done(event.outcome, now_us)
+        return self._failed(event.code or f"effect.{event.status}")
+
+    def _resumed(self, event: ev.RunResumed, now_us: int) -> list[Command]:
+        if self.state is not RunState.CLOSED:
+            return []
+        self.state = advance(RUN, self.state, "resume")
+        self.closed = self.ending = self.pending = None
+        self.unit = ""
+        commands = self._limit(now_us)
+        main = self.swarms.get(self.main)
+        if main is not None and main.state is SwarmState.ABORTED and event.failed:
+            self._move("continue")
+            return commands + self._again(main, main.spec.concurrency, now_us)
+        return commands + self._start(now_us)

@@ -7,7 +7,7 @@ follows now. It never performs a command and never writes.
 
 import hashlib
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from swarm_ray.core.commands import Command, command_to_record
@@ -29,11 +29,16 @@ class Thread:
     time_us: int = 0
     handled: int = 0
     digest: str = ""
-    events: dict[str, int] = field(default_factory=dict)
 
     def frame(self, event: Event, epoch: int, now_us: int, *, first: bool) -> bytes:
-        """Return the entry bytes of the next event; the first of a commit says what was acted
-        on before it: [entries handled, digest of their commands]."""
+        """Return the entry bytes of the next event.
+
+        The first entry of a commit says what was acted on before it: [entries handled, digest of
+        their commands].
+
+        Raises:
+            UsageError: `codec.*` when the event cannot be an entry.
+        """
         self.time_us = max(self.time_us, now_us)
         record = event_to_record(event)
         record["time_us"] = self.time_us
@@ -58,9 +63,26 @@ def commands_digest(before: str, commands: Iterable[Command]) -> str:
 
 
 def read_entry(data: bytes) -> tuple[Event, dict[str, Any]]:
-    """Return the event of an entry and its whole record."""
-    record: dict[str, Any] = decode(data)
-    return event_from_record({"kind": record.get("kind"), "event": record.get("event")}), record
+    """Return the event of an entry and its whole record.
+
+    Raises:
+        IntegrityError: `codec.*`, `event.unknown_kind`, `record.*`, or `replay.bad_frame` when
+            what surrounds the event is not as `Thread.frame` writes it.
+    """
+    record = decode(data)
+    if not isinstance(record, dict) or not _framed(record):
+        raise IntegrityError("replay.bad_frame", "this is no entry of a run log")
+    return event_from_record({"kind": record["kind"], "event": record["event"]}), record
+
+
+def _framed(record: dict[str, Any]) -> bool:
+    acted = record.get("acted", [0, ""])
+    return (
+        record.keys() - {"acted"} == {"kind", "event", "time_us", "epoch"}
+        and (type(record["kind"]), type(record["time_us"]), type(record["epoch"])) == (str, int, int)
+        and isinstance(acted, list)
+        and [type(part) for part in acted] == [int, str]
+    )
 
 
 def replay(entries: Iterable[bytes], plan_of: Callable[[RunOpened], Plan]) -> Thread:
@@ -72,21 +94,18 @@ def replay(entries: Iterable[bytes], plan_of: Callable[[RunOpened], Plan]) -> Th
 
     Raises:
         IntegrityError: `replay.not_opened`, `replay.unknown_semantics`, `replay.diverged` with
-            the number of the first entry that no longer gives the commands it gave.
+            the number of the first entry that no longer gives the commands it gave, or what
+            `read_entry` raises.
     """
     thread: Thread | None = None
-    digests: dict[int, str] = {}
     for number, data in enumerate(entries):
         event, record = read_entry(data)
         if thread is None:
             thread = Thread(Run(plan_of(_opening(event))))
-        _compare(record.get("acted"), digests, number)
+        _compare(record, thread, number)
         thread.size += 1
         thread.time_us = record["time_us"]
         thread.handle(event, thread.time_us)
-        digests[thread.handled] = thread.digest
-        if len(digests) > 4 * DIGEST_CHARS:
-            del digests[next(iter(digests))]
     if thread is None:
         raise IntegrityError("replay.not_opened", "the run log is empty")
     return thread
@@ -104,13 +123,12 @@ def _opening(event: Event) -> RunOpened:
     return event
 
 
-def _compare(acted: Any, digests: dict[int, str], number: int) -> None:
-    if acted is None:
-        return
-    handled, digest = acted
-    if digests.get(handled, digest) != digest:
+def _compare(record: dict[str, Any], thread: Thread, number: int) -> None:
+    if record["time_us"] < thread.time_us:
+        raise IntegrityError("replay.diverged", f"entry {number}: log time runs backwards")
+    if record.get("acted", [thread.handled, thread.digest]) != [thread.handled, thread.digest]:
         raise IntegrityError(
             "replay.diverged",
-            f"entry {number}: the first {handled} entries led to other commands when it was written",
+            f"entry {number}: the entries before it led to other commands when it was written",
             hint="the code changed without a new semantics number, or the log was altered",
         )

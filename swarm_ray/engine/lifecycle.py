@@ -70,7 +70,7 @@ class Lifecycle:
                 if state in _REACHED:
                     found.append({"event": _REACHED[state], "swarm": swarm.id})
             if swarm.state is SwarmState.WORKING:
-                found[-1]["items"] = swarm.open_items
+                found[-1]["items"] = swarm.opened.items - swarm.succeeded
             if swarm.state is SwarmState.ABORTED:
                 found[-1]["code"] = swarm.code
         return found

@@ -11,6 +11,7 @@ from swarm_ray.core.commands import Command
 from swarm_ray.core.events import Event, RunClosed, RunOpened, RunResumed
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.run import Run
+from swarm_ray.core.tables import RunState
 from swarm_ray.engine.history import Thread, replay
 from swarm_ray.errors import UsageError
 from swarm_ray.ports.log import Append, Body, Log
@@ -43,25 +44,27 @@ class Engine:
     def step(self, happenings: Sequence[Happening], now_us: int) -> list[tuple[str, Command]]:
         """Append and decide; returns (run, command) pairs in order.
 
-        Durable on return. On an error of the log nothing was appended and no run has moved.
+        Durable on return. On an error nothing was appended and no run has moved. What a closed
+        run would ignore is not appended.
 
         Raises:
-            UsageError: `engine.unknown_run`.
+            UsageError: `engine.unknown_run`, or `codec.*` for an event that cannot be an entry.
             IntegrityError: `ledger.stale_epoch` when another coordinator took over.
             SwarmError: `ledger.write_failed`.
         """
-        by_run: dict[str, list[Happening]] = {}
-        for happening in happenings:
-            by_run.setdefault(happening.run, []).append(happening)
-        times = {run: self._thread(run, part).time_us for run, part in by_run.items()}
+        runs = dict.fromkeys(happening.run for happening in happenings)
+        times = {run: self.threads[run].time_us for run in runs if run in self.threads}
         try:
-            self.log.commit([self._append(run, part, now_us) for run, part in by_run.items()])
+            parts = self._parts(happenings)
+            appends = [self._append(run, part, now_us) for run, part in parts.items()]
+            if appends:
+                self.log.commit(appends)
         except BaseException:
-            self._rewind(times)
+            self._rewind(runs, times)
             raise
         return [
             (run, command)
-            for run, part in by_run.items()
+            for run, part in parts.items()
             for command in self._decide(self.threads[run], part)
         ]
 
@@ -82,8 +85,21 @@ class Engine:
         """Forget a closed run; its log stays."""
         self.threads.pop(run, None)
 
-    def _thread(self, run: str, part: list[Happening]) -> Thread:
-        first = part[0].event
+    def _parts(self, happenings: Sequence[Happening]) -> dict[str, list[Happening]]:
+        """Sort happenings by run, without what comes after the end of a run."""
+        parts: dict[str, list[Happening]] = {}
+        closed: dict[str, bool] = {}
+        for happening in happenings:
+            run, event = happening.run, happening.event
+            if run not in closed:
+                closed[run] = self._thread(run, event).run.state is RunState.CLOSED
+            if closed[run] and not isinstance(event, RunResumed):
+                continue
+            closed[run] = isinstance(event, RunClosed)
+            parts.setdefault(run, []).append(happening)
+        return parts
+
+    def _thread(self, run: str, first: Event) -> Thread:
         if run not in self.threads and isinstance(first, RunOpened):
             self.threads[run] = Thread(Run(self._plan_of(first)))
         if run not in self.threads:
@@ -115,9 +131,9 @@ class Engine:
             commands += thread.handle(happening.event, thread.time_us)
         return commands
 
-    def _rewind(self, times: dict[str, int]) -> None:
-        for run, time_us in times.items():
-            thread = self.threads[run]
-            thread.time_us = time_us
-            if not thread.size:
-                del self.threads[run]
+    def _rewind(self, runs: Iterable[str], times: dict[str, int]) -> None:
+        for run in runs:
+            if run in times:
+                self.threads[run].time_us = times[run]
+            else:
+                self.threads.pop(run, None)

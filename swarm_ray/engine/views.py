@@ -276,7 +276,7 @@ class Viewer:
                 self._send(event)
             case ev.HostLost():
                 self._lose("host.lost")
-            case ev.TimerFired() if event.key.endswith(":drained"):
+            case ev.TimerFired():
                 self._lose("host.silent")
             case _:
                 pass

@@ -50,15 +50,13 @@ def compare(
     }
     if role_of(old_path) != "library":
         return {"findings": [], "removed_names": [], "changed_names": [], "surface": surface}
-    losses = find_losses(
-        World({module: old_pack}), World({module_name(path): new_pack}), [module]
-    )
+    losses = find_losses(World({module: old_pack}), World({module_name(path): new_pack}), [module])
     findings = _loss_findings(losses, deleted=after is None)
     changed: list[dict[str, Any]] = []
     if before is not None and after is not None:
         changed = _changed(before, after, path)
         findings += [_change_finding(row) for row in changed]
-        findings += _unexported(before, after, module, is_package_file(path))
+        findings += _unexported(before, after, module, package=is_package_file(path))
     names = [loss.to_dict() for loss in losses]
     return {
         "findings": findings, "removed_names": names, "changed_names": changed, "surface": surface
@@ -68,10 +66,10 @@ def compare(
 def _pack(surface: Surface | None, path: str) -> Compact | None:
     if surface is None:
         return None
-    return pack(surface, module_name(path), is_package_file(path))
+    return pack(surface, module_name(path), package=is_package_file(path))
 
 
-def _loss_findings(losses: list[Loss], deleted: bool) -> list[Finding]:
+def _loss_findings(losses: list[Loss], *, deleted: bool) -> list[Finding]:
     if deleted and losses:
         names = ", ".join(loss.name for loss in losses[:8])
         more = f" and {len(losses) - 8} more" if len(losses) > 8 else ""
@@ -112,7 +110,7 @@ def finding(
 
 def _changed(before: Surface, after: Surface, path: str) -> list[dict[str, Any]]:
     module = module_name(path)
-    offered = set(public_names(before, module, is_package_file(path)))
+    offered = set(public_names(before, module, package=is_package_file(path)))
     hidden = is_private_module(module)
     rows: list[dict[str, Any]] = []
     for name, entry in before.names.items():
@@ -128,8 +126,10 @@ def _changed(before: Surface, after: Surface, path: str) -> list[dict[str, Any]]
 def _compare(name: str, old: Entry, new: Entry, rows: list[dict[str, Any]]) -> None:
     match old, new:
         case Function(), Function():
-            for diff in differences(old, new):
-                rows.append(_row(diff.rule, diff.severity, name, new.line, diff.message))
+            rows += [
+                _row(diff.rule, diff.severity, name, new.line, diff.message)
+                for diff in differences(old, new)
+            ]
         case Class(), Class():
             _compare_classes(name, old, new, rows)
         case Value(), Value():
@@ -177,8 +177,8 @@ def _change_finding(row: dict[str, Any]) -> Finding:
     return finding(row["rule"], row["severity"], row["line"], text, row["qualname"])
 
 
-def _unexported(before: Surface, after: Surface, module: str, package: bool) -> list[Finding]:
-    old, new = (set(public_names(s, module, package)) for s in (before, after))
+def _unexported(before: Surface, after: Surface, module: str, *, package: bool) -> list[Finding]:
+    old, new = (set(public_names(s, module, package=package)) for s in (before, after))
     served = sorted((old & after.served) - before.served - after.names.keys())
     found = [
         finding("api.deprecated", "minor", 1, f"`{module}.{n}` is now served by `__getattr__`", n)

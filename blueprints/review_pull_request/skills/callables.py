@@ -42,7 +42,7 @@ class Difference:
 
 
 def function_of(
-    node: ast.FunctionDef | ast.AsyncFunctionDef, before: object, in_class: bool
+    node: ast.FunctionDef | ast.AsyncFunctionDef, before: object, *, in_class: bool
 ) -> Function:
     """Return the function that a definition binds.
 

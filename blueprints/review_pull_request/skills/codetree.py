@@ -120,8 +120,15 @@ class ModuleLoader:
                 text = self.tree.text(path)
                 tree = None if text is None else parse_quietly(text)
                 if tree is not None:
-                    return pack(surface_of(tree), module_name(path), is_package_file(path))
+                    return self._packed(tree, path)
         return None
+
+    def _packed(self, tree: ast.Module, path: str) -> Compact | None:
+        try:
+            return pack(surface_of(tree), module_name(path), package=is_package_file(path))
+        except RecursionError:
+            self.tree.notes.append(f"{path} is nested too deeply to be followed")
+            return None
 
 
 def source_prefixes(paths: list[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def is_public(name: str) -> bool:
     return not name.startswith("_") or name in PROTOCOL_METHODS
 
 
-def public_names(surface: Surface, module: str, package: bool) -> list[str]:
+def public_names(surface: Surface, module: str, *, package: bool) -> list[str]:
     """Return the names that a module offers to importers.
 
     `__all__` decides when it is known; names served by a module `__getattr__` are always offered.
@@ -29,7 +29,7 @@ def public_names(surface: Surface, module: str, package: bool) -> list[str]:
         | {
             name
             for name, entry in surface.names.items()
-            if not name.startswith("_") and _offered(entry, module, package)
+            if not name.startswith("_") and _offered(entry, module, package=package)
         }
     )
 
@@ -38,7 +38,7 @@ def _dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
 
-def _offered(entry: Entry, module: str, package: bool) -> bool:
+def _offered(entry: Entry, module: str, *, package: bool) -> bool:
     if not isinstance(entry, Import):
         return True
     if entry.explicit:
@@ -47,7 +47,7 @@ def _offered(entry: Entry, module: str, package: bool) -> bool:
     return package and own and bool(entry.attribute)
 
 
-def pack(surface: Surface, module: str, package: bool) -> dict[str, Any]:
+def pack(surface: Surface, module: str, *, package: bool) -> dict[str, Any]:
     """Return the compact surface of one module version."""
     classes: dict[str, Any] = {}
     for name, entry in surface.names.items():
@@ -55,12 +55,14 @@ def pack(surface: Surface, module: str, package: bool) -> dict[str, Any]:
             _pack_class(name, entry, classes)
     return {
         "names": {
-            name: [_kind(entry, module, package), entry.line]
+            name: [_kind(entry, module, package=package), entry.line]
             for name, entry in surface.names.items()
         },
-        "public": public_names(surface, module, package),
+        "public": public_names(surface, module, package=package),
         "classes": classes,
-        "stars": [absolute_module(module, package, level, name) for name, level in surface.stars],
+        "stars": [
+            absolute_module(module, level, name, package=package) for name, level in surface.stars
+        ],
         "served": sorted(surface.served),
     }
 
@@ -69,19 +71,17 @@ def _pack_class(name: str, entry: Class, into: dict[str, Any]) -> None:
     into[name] = {
         "bases": list(entry.bases),
         "metaclasses": list(entry.metaclasses),
-        "members": {
-            key: member.line for key, member in entry.members.items() if is_public(key)
-        },
+        "members": {key: member.line for key, member in entry.members.items() if is_public(key)},
     }
     for key, member in entry.members.items():
         if isinstance(member, Class):
             _pack_class(f"{name}.{key}", member, into)
 
 
-def _kind(entry: Entry, module: str, package: bool) -> str:
+def _kind(entry: Entry, module: str, *, package: bool) -> str:
     match entry:
         case Import(module=target, attribute=attribute, level=level):
-            return f"{absolute_module(module, package, level, target)}:{attribute}"
+            return f"{absolute_module(module, level, target, package=package)}:{attribute}"
         case Function():
             return "function"
         case Class():

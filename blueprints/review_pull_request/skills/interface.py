@@ -54,9 +54,7 @@ def examine(comments: list[Comment], root: Path | None, bundled: Path) -> Interf
     return Interface(losses, uses, findings, tree.notes)
 
 
-def _worlds(
-    surfaces: list[dict[str, Any]], tree: CodeTree
-) -> tuple[World, World, dict[str, str]]:
+def _worlds(surfaces: list[dict[str, Any]], tree: CodeTree) -> tuple[World, World, dict[str, str]]:
     loader = ModuleLoader(tree, source_prefixes([s["path"] for s in surfaces]))
     old, new = World({}, loader), World({}, loader)
     homes: dict[str, str] = {}

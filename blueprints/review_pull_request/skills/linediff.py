@@ -119,15 +119,11 @@ def _shortest_edit(old: Sequence[str], new: Sequence[str], gap: Range) -> list[B
 
 
 def _step(reach: dict[int, int], diagonal: int, edits: int) -> int:
-    down = diagonal == -edits or (
-        diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1]
-    )
+    down = diagonal == -edits or (diagonal != edits and reach[diagonal - 1] < reach[diagonal + 1])
     return reach[diagonal + 1] if down else reach[diagonal - 1] + 1
 
 
-def _walk_back(
-    trace: list[dict[int, int]], x: int, y: int, a_low: int, b_low: int
-) -> list[Block]:
+def _walk_back(trace: list[dict[int, int]], x: int, y: int, a_low: int, b_low: int) -> list[Block]:
     blocks: list[Block] = []
     for edits in range(len(trace) - 1, -1, -1):
         reach = trace[edits]

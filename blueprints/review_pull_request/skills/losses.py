@@ -83,9 +83,7 @@ def _defined_kind(world: World, module: str, name: str) -> str:
     return str(compact["names"][home[1]][0]) if home and compact else "import"
 
 
-def _public_classes(
-    world: World, known: list[str], public: list[str]
-) -> list[tuple[str, str]]:
+def _public_classes(world: World, known: list[str], public: list[str]) -> list[tuple[str, str]]:
     """Return the classes that importers can reach, by place of definition, nested ones too."""
     found = set()
     for module in public:
@@ -97,9 +95,11 @@ def _public_classes(
     result = []
     for module, name in sorted(found):
         compact = world.module(module)
-        for key in compact["classes"] if compact else ():
-            if key == name or (key.startswith(f"{name}.") and _all_public(key)):
-                result.append((module, key))
+        result += [
+            (module, key)
+            for key in (compact["classes"] if compact else ())
+            if key == name or (key.startswith(f"{name}.") and _all_public(key))
+        ]
     return result
 
 
@@ -118,7 +118,7 @@ def _member_losses(old: World, new: World, module: str, name: str) -> list[Loss]
             continue
         if origin.startswith("builtins.") or origin.split(".")[0] not in _roots(old):
             continue
-        found.append(_member_loss(old, f"{module}.{name}", origin, member, after.complete))
+        found.append(_member_loss(old, f"{module}.{name}", origin, member, certain=after.complete))
     return found
 
 
@@ -136,7 +136,7 @@ def _roots(world: World) -> set[str]:
     return {name.split(".")[0] for name, compact in world.modules.items() if compact is not None}
 
 
-def _member_loss(old: World, holder: str, origin: str, member: str, certain: bool) -> Loss:
+def _member_loss(old: World, holder: str, origin: str, member: str, *, certain: bool) -> Loss:
     module, name = _split(old, origin)
     compact = old.module(module) or {"classes": {}}
     line = compact["classes"].get(name, {"members": {}})["members"].get(member, 1)

@@ -125,8 +125,10 @@ def _breaking(review: Mapping[str, Any]) -> list[str]:
         return []
     uses = {row["qualname"]: row["uses"] for row in review["usages"]}
     lines = ["", "## Breaking changes", ""]
-    for row in rows[:BREAKING_ROWS]:
-        lines.append(f"- {code(row['qualname'])} {_fate(row)}; {_uses(row, uses)}")
+    lines += [
+        f"- {code(row['qualname'])} {_fate(row)}; {_uses(row, uses)}"
+        for row in rows[:BREAKING_ROWS]
+    ]
     lines += _folded(len(rows) - BREAKING_ROWS, "names")
     for row in changed[: BREAKING_ROWS // 2]:
         found = uses.get(row["qualname"], [])

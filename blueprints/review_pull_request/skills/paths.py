@@ -52,7 +52,7 @@ def is_private_module(module: str) -> bool:
     return any(part.startswith("_") and not part.endswith("__") for part in module.split("."))
 
 
-def absolute_module(module: str, package: bool, level: int, target: str) -> str:
+def absolute_module(module: str, level: int, target: str, *, package: bool) -> str:
     """Return the dotted module that a `from ... import` statement in `module` names."""
     if level == 0:
         return target

@@ -91,16 +91,16 @@ class World:
         """Return the public members of a class, inherited ones included."""
         key = (module, name)
         if key not in self._members:
-            self._members[key] = Members({}, True)  # a class that inherits from itself ends here
+            self._members[key] = Members({})  # a class that inherits from itself ends here
             self._members[key] = self._collect(module, name)
         return self._members[key]
 
     def _collect(self, module: str, name: str) -> "Members":
         home = self.module(module)
         if home is None or name not in home["classes"]:
-            return Members({}, False)
+            return Members({}, complete=False)
         info = home["classes"][name]
-        own = {key: f"{module}.{name}" for key in info["members"]}
+        own = dict.fromkeys(info["members"], f"{module}.{name}")
         complete = True
         for base in info["bases"]:
             above = self._base(module, base)
@@ -114,13 +114,13 @@ class World:
     def _base(self, module: str, base: str) -> "Members":
         dotted = base.partition("[")[0]
         if dotted.rpartition(".")[2] in _PLAIN:
-            return Members({}, True)
+            return Members({})
         outside = self._outside(module, dotted)
         if outside is not None:
             return outside
         head, _, rest = dotted.partition(".")
         found = self._find_dotted(module, head, rest)
-        return Members({}, False) if found is None else self.members(*found)
+        return Members({}, complete=False) if found is None else self.members(*found)
 
     def _find_dotted(self, module: str, head: str, rest: str) -> tuple[str, str] | None:
         if not rest:
@@ -149,7 +149,7 @@ class World:
         for part in attribute.split("."):
             value = getattr(value, part, None)
         names = [name for name in dir(value) if name not in dir(object)]
-        return Members({name: f"{target}.{attribute}" for name in names}, value is not None)
+        return Members(dict.fromkeys(names, f"{target}.{attribute}"), complete=value is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,4 +157,4 @@ class Members:
     """Members of a class, each with the class that defines it; `complete`: no base is unknown."""
 
     origins: dict[str, str]
-    complete: bool
+    complete: bool = True

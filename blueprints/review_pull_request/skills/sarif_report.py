@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 from verdict import why
 
-SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
 _LEVELS = {"blocker": "error", "major": "error", "minor": "warning", "note": "note"}
 
 

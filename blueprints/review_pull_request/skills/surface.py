@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from callables import Function, function_of
+from literals import served_names, strings_of
 
 VALUE_LIMIT = 120  # characters of a constant's source that are kept for comparison
 
@@ -84,7 +85,7 @@ def surface_of(tree: ast.Module) -> Surface:
             case ast.ImportFrom():
                 _take_import_from(surface, node)
             case ast.FunctionDef(name="__getattr__"):
-                surface.served |= _served_names(node)
+                surface.served |= served_names(node)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr():
                 known_all = _take_all(surface, node) and known_all
                 for name, value in _values(node).items():
@@ -214,7 +215,7 @@ def _instance_values(node: ast.FunctionDef | ast.AsyncFunctionDef) -> dict[str, 
     return found
 
 
-def _values(node: ast.stmt, declared: bool = False) -> dict[str, Value]:
+def _values(node: ast.stmt, *, declared: bool = False) -> dict[str, Value]:
     match node:
         case ast.Assign(targets=targets, value=value):
             text = _source(value)
@@ -248,55 +249,20 @@ def _take_all(surface: Surface, node: ast.stmt) -> bool:
     """Fold one statement into `__all__`; False when it makes `__all__` unknowable."""
     match node:
         case ast.Assign(targets=[ast.Name(id="__all__")], value=value):
-            listed, fresh = _strings(value), True
+            listed, fresh = strings_of(value), True
         case ast.AnnAssign(target=ast.Name(id="__all__"), value=ast.expr() as value):
-            listed, fresh = _strings(value), True
+            listed, fresh = strings_of(value), True
         case ast.AugAssign(target=ast.Name(id="__all__"), value=value):
-            listed, fresh = _strings(value), False
+            listed, fresh = strings_of(value), False
         case ast.Expr(
             value=ast.Call(
                 func=ast.Attribute(value=ast.Name(id="__all__"), attr="extend"), args=[value]
             )
         ):
-            listed, fresh = _strings(value), False
+            listed, fresh = strings_of(value), False
         case _:
             return True
     if listed is None:
         return False
     surface.exported = listed if fresh else (surface.exported or []) + listed
     return True
-
-
-def _strings(value: ast.expr) -> list[str] | None:
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
-        left, right = _strings(value.left), _strings(value.right)
-        return None if left is None or right is None else left + right
-    if not isinstance(value, ast.List | ast.Tuple | ast.Set):
-        return None
-    items = [e.value for e in value.elts if isinstance(e, ast.Constant)]
-    texts = [item for item in items if isinstance(item, str)]
-    return texts if len(texts) == len(value.elts) else None
-
-
-def _served_names(node: ast.FunctionDef) -> set[str]:
-    """Return the names that a module `__getattr__` compares its argument with."""
-    found: set[str] = set()
-    for child in ast.walk(node):
-        if isinstance(child, ast.Compare):
-            parts = [child.left, *child.comparators]
-        elif isinstance(child, ast.MatchValue):
-            parts = [child.value]
-        elif isinstance(child, ast.Dict):
-            parts = [key for key in child.keys if key is not None]
-        else:
-            continue
-        for part in parts:
-            leaves = part.elts if isinstance(part, ast.Tuple | ast.List | ast.Set) else [part]
-            found |= {
-                leaf.value
-                for leaf in leaves
-                if isinstance(leaf, ast.Constant)
-                and isinstance(leaf.value, str)
-                and leaf.value.isidentifier()
-            }
-    return found

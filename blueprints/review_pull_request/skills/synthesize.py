@@ -124,9 +124,7 @@ def _stats(
     }
 
 
-def _notes(
-    comments: list[dict[str, Any]], interface: Interface, missing: int
-) -> list[str]:
+def _notes(comments: list[dict[str, Any]], interface: Interface, missing: int) -> list[str]:
     repeated = Counter(note for comment in comments for note in comment["notes"])
     notes = [note for note, count in repeated.items() if count > 1]
     notes = [f"{note} ({repeated[note]} files)" for note in notes]

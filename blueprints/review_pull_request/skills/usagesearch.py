@@ -73,9 +73,7 @@ class Uses:
         }
 
 
-def search(
-    tree: CodeTree, targets: Iterable[Target], homes: Mapping[str, str]
-) -> dict[str, Uses]:
+def search(tree: CodeTree, targets: Iterable[Target], homes: Mapping[str, str]) -> dict[str, Uses]:
     """Return the uses of each target that has any, by qualified name.
 
     Args:
@@ -152,7 +150,7 @@ class _Reader:
 
     def _import_from(self, node: ast.ImportFrom) -> None:
         own, package = module_name(self.path), is_package_file(self.path)
-        source = absolute_module(own, package, node.level, node.module or "")
+        source = absolute_module(own, node.level, node.module or "", package=package)
         for alias in node.names:
             self.imports[alias.asname or alias.name] = f"{source}.{alias.name}"
             for target in self.targets.get(alias.name, []):

@@ -12,6 +12,9 @@ from typing import Any
 from reply import money
 
 _URGENCIES = ("high", "normal", "low")
+_SECTION_ORDER = (
+    "suspicious", "complaint", "billing", "booking", "information", "unclear", "spam"
+)  # fmt: skip
 ALIKE_PERCENT = 80  # share of common words from which two messages of one sender are the same
 TEXT_SHOWN = 160
 
@@ -28,7 +31,11 @@ def add(acc: dict[str, Any] | None, result: Mapping[str, Any], ctx: Any) -> dict
     board = acc or {"total": 0, "by_category": {}, "by_urgency": {}, "by_queue": {}, "entries": []}
     message = result["output"]
     board["total"] += 1
-    for table, key in (("by_category", "category"), ("by_urgency", "urgency"), ("by_queue", "queue")):
+    for table, key in (
+        ("by_category", "category"),
+        ("by_urgency", "urgency"),
+        ("by_queue", "queue"),
+    ):
         counts = board[table]
         counts[message[key]] = counts.get(message[key], 0) + 1
     twin = next((e for e in board["entries"] if _same(e, message)), None)
@@ -91,9 +98,10 @@ def _sections(entries: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, A
     urgent = [e for e in entries if e["urgency"] == "high"]
     rest = [e for e in entries if e["urgency"] != "high"]
     sections = [("Urgent", urgent)]
-    for category in ("suspicious", "complaint", "billing", "booking", "information", "unclear"):
-        sections.append((category.capitalize(), [e for e in rest if e["category"] == category]))
-    sections.append(("Spam", [e for e in rest if e["category"] == "spam"]))
+    sections += [
+        (category.capitalize(), [e for e in rest if e["category"] == category])
+        for category in _SECTION_ORDER
+    ]
     return [(title, chosen) for title, chosen in sections if chosen]
 
 

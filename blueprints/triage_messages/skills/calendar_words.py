@@ -57,7 +57,7 @@ def dates_in(text: str, received: str) -> list[str]:
     today = date.fromisoformat(received[:10])
     days = {day for day in _written(text, today) if day is not None}
     days |= {today + timedelta(days=_DAYS_AWAY[m[1].lower()]) for m in _AWAY.finditer(text)}
-    days |= {_weekday(m[2], bool(m[1]), today) for m in _WEEKDAY.finditer(text)}
+    days |= {_weekday(m[2], today, backwards=bool(m[1])) for m in _WEEKDAY.finditer(text)}
     return [day.isoformat() for day in sorted(days)]
 
 
@@ -93,7 +93,8 @@ def _day(year: int, month: int, day: int) -> date | None:
         return None  # 31 February and order numbers that look like dates are no days
 
 
-def _weekday(word: str, backwards: bool, today: date) -> date:
+def _weekday(word: str, today: date, *, backwards: bool) -> date:
     index = next(at for at, row in enumerate(_WEEKDAYS) if word.lower() in row)
-    ahead = (index - today.weekday()) % 7 or 7
-    return today + timedelta(days=ahead - 7 if backwards and ahead != 7 else -7 if backwards else ahead)
+    if backwards:
+        return today - timedelta(days=(today.weekday() - index) % 7 or 7)
+    return today + timedelta(days=(index - today.weekday()) % 7 or 7)

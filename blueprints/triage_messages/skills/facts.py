@@ -11,8 +11,8 @@ from typing import Any
 from calendar_words import dates_in
 
 _AMOUNT = re.compile(
-    r"(?P<before>€|£|\$|\b(?:eur|usd|gbp)\b)\s?(?P<left>\d[\d.,]*\d|\d)"
-    r"|(?P<right>\d[\d.,]*\d|\d)\s?(?P<after>€|£|\$|(?:euros?|eur|usd|dollars?|gbp|pounds?)\b)",
+    r"(?P<before>€|£|\$|\b(?:eur|usd|gbp)\b)\s?(?P<left>\d(?:[\d.,]{0,18}\d)?)"
+    r"|(?<![\d.,])(?P<right>\d(?:[\d.,]{0,18}\d)?)\s?(?P<after>€|£|\$|(?:euros?|eur|usd|dollars?|gbp|pounds?)\b)",
     re.I,
 )
 _CURRENCIES = {"€": "EUR", "e": "EUR", "£": "GBP", "g": "GBP", "p": "GBP", "$": "USD", "u": "USD",

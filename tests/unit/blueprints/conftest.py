@@ -59,9 +59,7 @@ def review_folder(context: WorkerContext) -> Callable[..., dict[str, Any]]:
 
     def run(root: Path, range_text: str = "") -> dict[str, Any]:
         items = retrieve({"repository": str(root), "range": range_text}, context)
-        comments = [
-            format_comment({"analysis": analyze(item, context)}, context) for item in items
-        ]
+        comments = [format_comment({"analysis": analyze(item, context)}, context) for item in items]
         return synthesize({"file_analyses": comments, "repository": str(root)}, context)
 
     return run

@@ -1,7 +1,6 @@
 """One changed file: what is told, what is hidden, what is admitted as not looked at."""
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -46,7 +45,8 @@ DOC = '"""Module."""\n\n'
 
 def test_a_harmless_change_has_no_finding(context: Any) -> None:
     comment = review(context, DOC + "X = (1, 2)\n", DOC + "X = (1, 2)\n\n# said twice\n")
-    assert comment["findings"] == [] and comment["severity"] == "none"
+    assert comment["findings"] == []
+    assert comment["severity"] == "none"
     assert comment["notes"] == []
 
 
@@ -63,6 +63,11 @@ def test_the_graver_of_two_linters_counts_once(context: Any) -> None:
     rows = [row for row in comment["findings"] if row["line"] == 5 and "602" in row["rule"]]
     assert [(row["rule"], row["severity"]) for row in rows] == [("ruff.S602", "major")]
     assert merge([], rows) == rows
+
+
+def test_tests_are_not_searched_for_holes(context: Any) -> None:
+    new = "import subprocess\n\n\ndef test_x(a=[]):\n    subprocess.run('ls', shell=True)\n"
+    assert told(review(context, "", new, "tests/test_x.py")) == {"ruff.B006"}
 
 
 def test_a_missing_linter_is_admitted(context: Any, tmp_path: Path) -> None:
@@ -86,20 +91,25 @@ def test_a_missing_linter_is_admitted(context: Any, tmp_path: Path) -> None:
 def test_a_ruff_that_refuses_its_rules_is_admitted(context: Any) -> None:
     guide = replace(read_guide(context.knowledge), lint_rules=("NOSUCH",))
     found, notes = ruff_findings("m.py", "import os\n", frozenset({1}), guide)
-    assert found == [] and "ruff" in notes[0]
+    assert found == []
+    assert "ruff" in notes[0]
 
 
 def test_bandit_reads_the_code_and_not_the_file_system(context: Any) -> None:
     guide = read_guide(context.knowledge)
     found, notes = bandit_findings("eval(input())\n", frozenset({1}), guide)
-    assert [row["rule"] for row in found] == ["bandit.B307"] and notes == []
+    assert [row["rule"] for row in found] == ["bandit.B307"]
+    assert notes == []
     assert bandit_findings("eval(input())\n", frozenset(), guide)[0] == []
 
 
 def test_knowledge_decides(context: Any) -> None:
-    new = DOC + "def f(a):\n    '''Doc.'''\n" + "".join(
-        f"    if a == {n}:\n        return {n}\n" for n in range(8)
-    ) + "    return None\n"
+    new = (
+        DOC
+        + "def f(a):\n    '''Doc.'''\n"
+        + "".join(f"    if a == {n}:\n        return {n}\n" for n in range(8))
+        + "    return None\n"
+    )
     assert "complexity.high" not in told(review(context, DOC, new))
     style = context.knowledge["coding/python/style-guide"]
     strict = type(context)(
@@ -111,7 +121,7 @@ def test_knowledge_decides(context: Any) -> None:
 @pytest.mark.parametrize("cut", ["```toml", "limit = 10", "[kinds.engine]\nendings"])
 def test_knowledge_without_its_numbers_is_refused(context: Any, cut: str) -> None:
     broken = {name: text.replace(cut, "") for name, text in context.knowledge.items()}
-    with pytest.raises(ValueError, match="TOML block|missing"):
+    with pytest.raises(ValueError, match=r"TOML block|missing"):
         read_guide(broken)
     with pytest.raises(ValueError, match="not part of the context"):
         read_guide({})
@@ -143,15 +153,21 @@ def test_secrets_block_and_are_never_shown(
 ) -> None:
     text = f"# {line}  TODO rotate\n" if path == "notes.txt" or "BEGIN" in line else f"{line}\n"
     comment = review(context, "", text, path)
-    assert rule in told(comment) and comment["severity"] == "blocker"
+    assert rule in told(comment)
+    assert comment["severity"] == "blocker"
     assert secret not in json.dumps(comment)
 
 
 def test_placeholders_and_old_lines_are_no_secrets(context: Any) -> None:
-    added = [(1, 'password = "changeme123"'), (2, 'token = "${TOKEN_FROM_VAULT1}"'),
-             (3, 'api_key = os.environ["API_KEY_NAME_2"]'), (4, 'secret = "the long quiet words"')]
+    added = [
+        (1, 'password = "changeme123"'),
+        (2, 'token = "${TOKEN_FROM_VAULT1}"'),
+        (3, 'api_key = os.environ["API_KEY_NAME_2"]'),
+        (4, 'secret = "the long quiet words"'),
+    ]
     assert find_secrets(added, 3.5, 16) == ([], [])
-    assert entropy_bits("") == 0.0 and entropy_bits("abcd") == 2.0
+    assert entropy_bits("") == 0.0
+    assert entropy_bits("abcd") == 2.0
     line = SECRETS[0][1]
     assert "secret.aws_key" not in told(review(context, line + "\n", line + "\nx = 1\n"))
 
@@ -175,7 +191,8 @@ def test_text_checks(context: Any, path: str, old: str, new: str, rule: str) -> 
 
 def test_templates_that_never_parsed_are_not_called_broken(context: Any) -> None:
     comment = review(context, "a: {{ x }}: [\n", "a: {{ y }}: [\n", "chart.yaml")
-    assert "data.invalid" not in told(comment) and "template" in comment["notes"][0]
+    assert "data.invalid" not in told(comment)
+    assert "template" in comment["notes"][0]
 
 
 def test_code_without_tests_is_told(context: Any) -> None:
@@ -231,7 +248,8 @@ def test_a_skipped_file_is_a_comment_with_its_reason(context: Any) -> None:
         "pr_context": pr_context(),
     }
     comment = format_comment({"analysis": analyze(inputs, context)}, context)
-    assert comment["status"] == "skipped" and comment["notes"] == ["not reviewed: binary (3 bytes)"]
+    assert comment["status"] == "skipped"
+    assert comment["notes"] == ["not reviewed: binary (3 bytes)"]
 
 
 def test_malformed_inputs_are_input_errors(context: Any) -> None:
@@ -261,7 +279,7 @@ def test_complexity_counts_decisions() -> None:
 
 
 def test_a_typical_file_takes_little_and_leaves_nothing(context: Any, tmp_path: Path) -> None:
-    before = set(os.listdir(tmp_path))
+    before = set(tmp_path.iterdir())
     source = (SKILLS / "resolve.py").read_text("utf-8")
     review(context, source, source.replace("FOLLOW_LIMIT = 20", "FOLLOW_LIMIT = 21"))
-    assert set(os.listdir(tmp_path)) == before
+    assert set(tmp_path.iterdir()) == before

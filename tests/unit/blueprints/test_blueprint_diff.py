@@ -36,14 +36,17 @@ def test_both_versions_are_rebuilt_exactly(old: str | None, new: str | None) -> 
 def test_matching_blocks_match_and_ascend(old: list[str], new: list[str]) -> None:
     at_old = at_new = 0
     for i, j, length in matching_blocks(old, new):
-        assert i >= at_old and j >= at_new and length > 0
+        assert i >= at_old
+        assert j >= at_new
+        assert length > 0
         assert old[i : i + length] == new[j : j + length]
         at_old, at_new = i + length, j + length
 
 
 def test_an_equal_text_has_no_changed_line() -> None:
     change = parse(render("p", "p", "a\nb\n", "a\nb\n"), "p")
-    assert change.added == () and change.removed_count == 0
+    assert change.added == ()
+    assert change.removed_count == 0
 
 
 def test_a_rename_keeps_its_old_path_even_when_it_needs_quotes() -> None:
@@ -56,7 +59,8 @@ def test_a_rename_keeps_its_old_path_even_when_it_needs_quotes() -> None:
 def test_a_tampered_diff_does_not_pass_as_complete() -> None:
     diff = render("p.py", "p.py", "x = 1\n", "x = 2\n").replace("+x = 2", "+x = 3")
     change = parse(diff, "p.py")
-    assert not change.complete and change.new is None
+    assert not change.complete
+    assert change.new is None
     assert change.added == ((1, "x = 3"),)
 
 
@@ -69,7 +73,8 @@ def test_a_foreign_partial_diff_still_tells_its_added_lines() -> None:
 
 def test_a_skipped_file_says_why() -> None:
     change = parse(render_skipped("p.bin", "p.bin", "binary (9 bytes)"), "p.bin")
-    assert change.skipped == "binary (9 bytes)" and change.new is None
+    assert change.skipped == "binary (9 bytes)"
+    assert change.new is None
 
 
 @pytest.mark.parametrize("text", ["", "hello", "diff --git a/p b/p\n@@ -1 +1 @@\n?what\n"])

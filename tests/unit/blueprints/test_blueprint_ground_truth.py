@@ -79,7 +79,9 @@ def fetch(release: dict[str, Any], version: str, into: Path, work: Path) -> None
 def ask(names: list[str], *places: Path) -> dict[str, Any]:
     where = json.dumps([str(place) for place in places])
     command = [sys.executable, "-I", "-W", "ignore", "-c", ORACLE, where]
-    done = subprocess.run(command, input=json.dumps(names).encode(), capture_output=True, check=True)
+    done = subprocess.run(
+        command, input=json.dumps(names).encode(), capture_output=True, check=True
+    )
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
@@ -137,10 +139,11 @@ def test_documented_removals_are_found_and_few_are_false(
     ratio = len(false) / len(claims)
     record_property("recall", recall)
     record_property("false_ratio", ratio)
-    print(
-        f"{release['package']} {release['old']} -> {release['new']} ({release['role']}): "
-        f"{len(release['removed'])} documented, recall {recall:.3f}, missed {missed}; "
-        f"{len(claims)} claimed, false {ratio:.3f} {[(n, answers[n]) for n in false]}"
+    told = [f"{name} ({answers[name]})" for name in false]
+    sys.stdout.write(
+        f"\n{release['package']} {release['old']} -> {release['new']} ({release['role']}):"
+        f" {len(release['removed'])} documented, recall {recall:.3f}, missed {missed};"
+        f" {len(claims)} claimed, false ratio {ratio:.3f} {told}\n"
     )
     assert recall >= 0.95, missed
     assert ratio <= 0.05, {name: answers[name] for name in false}

@@ -53,29 +53,35 @@ def test_uses_lead_to_the_line(review: dict[str, Any]) -> None:
 def test_the_secret_is_nowhere_in_the_review(review: dict[str, Any]) -> None:
     change = from_json(BUNDLED / "changeset.json", "file")
     secret = re.search(r"desk:([^@]+)@", "".join(f.new or "" for f in change.files))
-    assert secret is not None and secret[1] not in json.dumps(review)
+    assert secret is not None
+    assert secret[1] not in json.dumps(review)
 
 
 def test_the_review_is_readable(review: dict[str, Any]) -> None:
     text = review["markdown"]
     lines = text.split("\n")
-    assert lines[0] == "# Review: request changes" and len(lines) < 400
+    assert lines[0] == "# Review: request changes"
+    assert len(lines) < 400
     head = "\n".join(lines[: lines.index("## Files")])
     assert len(re.findall(r"^\d\. \*\*", head, re.M)) == 3
-    assert "berth_accessor.py:8" in head and "settings.toml:3" in head
-    assert "src/harbour/desk.py:3" in text and "bundled example" in text
+    assert "berth_accessor.py:8" in head
+    assert "settings.toml:3" in head
+    assert "src/harbour/desk.py:3" in text
+    assert "bundled example" in text
 
 
 def test_sarif_has_what_the_standard_requires(review: dict[str, Any]) -> None:
     log = json.loads(json.dumps(review["sarif"]))
-    assert log["version"] == "2.1.0" and log["$schema"].endswith("sarif-schema-2.1.0.json")
+    assert log["version"] == "2.1.0"
+    assert log["$schema"].endswith("sarif-schema-2.1.0.json")
     run = log["runs"][0]
     rules = run["tool"]["driver"]["rules"]
     assert run["tool"]["driver"]["name"]
     assert len({rule["id"] for rule in rules}) == len(rules)
     assert len(run["results"]) == len(review["findings"])
     for result in run["results"]:
-        assert result["message"]["text"] and result["level"] in ("none", "note", "warning", "error")
+        assert result["message"]["text"]
+        assert result["level"] in ("none", "note", "warning", "error")
         assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
         place = result["locations"][0]["physicalLocation"]
         assert place["region"]["startLine"] >= 1
@@ -104,8 +110,11 @@ def folders(tmp_path: Path, old: dict[str, str], new: dict[str, str]) -> Path:
 def test_a_method_moved_to_a_base_in_another_file_is_not_lost(
     review_folder: Review, tmp_path: Path
 ) -> None:
-    old = {"p/__init__.py": "", "p/b.py": "class B: pass\n",
-           "p/a.py": "from .b import B\nclass A(B):\n    def m(self): pass\n    def n(self): pass\n"}
+    old = {
+        "p/__init__.py": "",
+        "p/b.py": "class B: pass\n",
+        "p/a.py": "from .b import B\nclass A(B):\n    def m(self): pass\n    def n(self): pass\n",
+    }
     new = {"p/__init__.py": "", "p/b.py": "class B:\n    def m(self): pass\n",
            "p/a.py": "from .b import B\nclass A(B):\n    pass\n"}  # fmt: skip
     review = review_folder(folders(tmp_path, old, new))
@@ -115,7 +124,10 @@ def test_a_method_moved_to_a_base_in_another_file_is_not_lost(
 def test_a_member_lost_in_a_base_is_told_once_with_its_heirs(
     review_folder: Review, tmp_path: Path
 ) -> None:
-    old = {"p/b.py": "class B:\n    def m(self): pass\n", "p/a.py": "from .b import B\nclass A(B): 0\n"}
+    old = {
+        "p/b.py": "class B:\n    def m(self): pass\n",
+        "p/a.py": "from .b import B\nclass A(B): 0\n",
+    }
     new = {"p/b.py": "class B: pass\n", "p/a.py": "from .b import B\nclass A(B): 1\n"}
     review = review_folder(folders(tmp_path, old, new))
     assert [(r["qualname"], r["affected"]) for r in review["breaking"]] == [("p.b.B.m", ["p.a.A"])]
@@ -173,7 +185,8 @@ def row(rule: str, severity: str, file: str = "a.py", **more: Any) -> dict[str, 
 
 
 def test_the_verdict_follows_its_rules() -> None:
-    assert decide([], 0) == "approve" and decide([row("todo.added", "note")], 0) == "approve"
+    assert decide([], 0) == "approve"
+    assert decide([row("todo.added", "note")], 0) == "approve"
     assert decide([row("api.removed", "major")], 0) == decide([], 1) == "comment"
     assert decide([row("api.removed", "major"), row("merge.marker", "blocker")], 0) == (
         "request_changes"
@@ -189,12 +202,22 @@ def test_graver_and_more_used_comes_first_and_the_top_is_varied() -> None:
 
 
 def test_a_file_without_analysis_is_missed_loudly(context: Any, review: dict[str, Any]) -> None:
-    comment = {"file_path": "a.txt", "old_path": "a.txt", "status": "modified", "findings": [],
-               "removed_names": [], "changed_names": [], "surface": None, "severity": "none",
-               "metrics": {"added_lines": 1, "removed_lines": 0}, "notes": [],
-               "change": {"source": "git", "range": "a..b", "subjects": [], "files_total": 3}}
+    comment = {
+        "file_path": "a.txt",
+        "old_path": "a.txt",
+        "status": "modified",
+        "findings": [],
+        "removed_names": [],
+        "changed_names": [],
+        "surface": None,
+        "severity": "none",
+        "metrics": {"added_lines": 1, "removed_lines": 0},
+        "notes": [],
+        "change": {"source": "git", "range": "a..b", "subjects": [], "files_total": 3},
+    }
     partial = synthesize({"file_analyses": [comment]}, context)
-    assert partial["verdict"] == "comment" and partial["stats"]["files_missing"] == 2
+    assert partial["verdict"] == "comment"
+    assert partial["stats"]["files_missing"] == 2
     assert "2 changed files have no analysis" in partial["markdown"]
     with pytest.raises(ValueError, match="no file was analysed"):
         synthesize({"file_analyses": []}, context)
@@ -206,13 +229,12 @@ def test_a_big_change_stays_short(review_folder: Review, tmp_path: Path) -> None
     old = {f"p/m{n}.py": f"def f{n}(a): 0\ndef g{n}(): 0\n" for n in range(120)}
     new = {f"p/m{n}.py": f"def f{n}(a, b, c=[]): eval(a)\n" for n in range(120)}
     review = review_folder(folders(tmp_path, old, new))
-    assert review["markdown"].count("\n") < 400 and "more files" in review["markdown"]
+    assert review["markdown"].count("\n") < 400
+    assert "more files" in review["markdown"]
     assert review["stats"]["names_removed"] == 120
 
 
-def test_texts_from_the_code_cannot_break_the_report(
-    review_folder: Review, tmp_path: Path
-) -> None:
+def test_texts_from_the_code_cannot_break_the_report(review_folder: Review, tmp_path: Path) -> None:
     name = "a|b<i>`x`@ada.txt"
     root = folders(tmp_path, {name: "x\n"}, {name: "TODO <script>|`@everyone\n"})
     text = review_folder(root)["markdown"]

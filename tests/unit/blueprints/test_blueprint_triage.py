@@ -1,6 +1,7 @@
 """Messages are sorted as the desk would, with abstention, and nothing in them is obeyed."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,7 @@ def answers(desk: Any, tmp_path: Path) -> dict[str, dict[str, Any]]:
 
 def scores(answers: dict[str, dict[str, Any]], ids: list[str]) -> dict[str, float]:
     right = [answers[i]["category"] == LABELS[i]["category"] for i in ids]
-    wrong = [
-        answers[i]["category"] not in (LABELS[i]["category"], "unclear") for i in ids
-    ]
+    wrong = [answers[i]["category"] not in (LABELS[i]["category"], "unclear") for i in ids]
     urgency = [answers[i]["urgency"] == LABELS[i]["urgency"] for i in ids]
     fields = [
         [answers[i]["fields"][k] if k != "amounts" else [money(a) for a in answers[i]["fields"][k]]
@@ -61,13 +60,18 @@ def scores(answers: dict[str, dict[str, Any]], ids: list[str]) -> dict[str, floa
 
 
 def test_the_story_is_told_as_expected(answers: dict[str, dict[str, Any]]) -> None:
-    assert len(answers) >= 40 and set(answers) == set(LABELS)
+    assert len(answers) >= 40
+    assert set(answers) == set(LABELS)
     first = STORY["held_out_from"]
     tuned = scores(answers, [i for i in LABELS if i < first])
     fresh = scores(answers, [i for i in LABELS if i >= first])
-    print(f"tuning part {tuned}, held-out part {fresh}")
-    assert tuned["right"] >= 0.95 and tuned["urgency"] >= 0.95 and tuned["fields"] >= 0.9
-    assert fresh["right"] >= 0.5 and fresh["urgency"] >= 0.8 and fresh["fields"] >= 0.95
+    sys.stdout.write(f"\ntuning part {tuned}\nheld-out part {fresh}\n")
+    assert tuned["right"] >= 0.95
+    assert tuned["urgency"] >= 0.95
+    assert tuned["fields"] >= 0.9
+    assert fresh["right"] >= 0.5
+    assert fresh["urgency"] >= 0.8
+    assert fresh["fields"] >= 0.95
     assert tuned["wrong"] == fresh["wrong"] == 0.0  # what it does not know it leaves to a person
 
 
@@ -77,7 +81,8 @@ def test_the_board_puts_urgent_first_and_copies_together(
     board: dict[str, Any] | None = None
     for ordinal, output in enumerate(answers.values()):
         board = add(board, {"ordinal": ordinal, "output": output, "status": "ok"}, desk)
-    assert board is not None and board["total"] == len(answers)
+    assert board is not None
+    assert board["total"] == len(answers)
     copies = [[e["message_id"], *e["copies"]] for e in board["entries"] if e["copies"]]
     assert sorted(copies) == STORY["duplicates"]
     order = [entry["urgency"] for entry in board["entries"]]
@@ -115,16 +120,20 @@ def test_what_is_not_understood_is_left_to_a_person(desk: Any, text: str) -> Non
 
 def test_a_reply_is_in_the_writer_s_language_and_filled(desk: Any) -> None:
     german = triage(desk, message("Ich hätte gern einen Termin für mein Rad am 18.05.2026."))
-    assert german["language"] == "de" and "2026-05-18" in german["reply"]
+    assert german["language"] == "de"
+    assert "2026-05-18" in german["reply"]
     french = triage(desk, message("Bonjour, merci de me rembourser ma facture"))
-    assert french["reply"].startswith("Bonjour") and "{" not in french["reply"]
+    assert french["reply"].startswith("Bonjour")
+    assert "{" not in french["reply"]
     spam = triage(desk, message("click here, guaranteed prize"))
-    assert spam["reply"] == "" and spam["urgency"] == "low"
+    assert spam["reply"] == ""
+    assert spam["urgency"] == "low"
 
 
 def test_braces_in_a_message_fill_nothing(desk: Any) -> None:
     answer = triage(desk, message("refund for invoice 77-{amounts} {dates} please, I paid twice"))
-    assert answer["category"] == "billing" and "{" not in answer["reply"]
+    assert answer["category"] == "billing"
+    assert "{" not in answer["reply"]
 
 
 @pytest.mark.parametrize(
@@ -166,15 +175,17 @@ def test_amounts(text: str, sums: list[str]) -> None:
 def test_contact_details_and_references(desk: Any) -> None:
     text = "call +31 6 1234 5678 or (020) 555-0134, 06-12345678, order #10233, KC-2041, 2026-06-20"
     fields = read_facts(message(text + " Me@Home.example"), desk)["fields"]
-    assert fields["phones"] == ["+31612345678", "0612345678"]
+    assert fields["phones"] == ["+31612345678", "0205550134", "0612345678"]
     assert fields["references"] == ["10233", "KC-2041"]
-    assert fields["emails"] == ["me@home.example"] and fields["dates"] == ["2026-06-20"]
+    assert fields["emails"] == ["me@home.example"]
+    assert fields["dates"] == ["2026-06-20"]
 
 
 def test_languages() -> None:
     assert language_of("Ich möchte das Rad und die Rechnung") == "de"
     assert language_of("Kunt u mij de factuur van het geven") == "nl"
-    assert language_of("") == "en" and language_of("123") == "en"
+    assert language_of("") == "en"
+    assert language_of("123") == "en"
     assert language_of("Привет, как дела") == "other"
 
 
@@ -225,4 +236,6 @@ def test_an_own_file_is_read_with_quotes_lines_and_a_mark(tmp_path: Path, desk: 
 def test_markup_in_a_message_does_not_reach_the_board(desk: Any) -> None:
     answer = triage(desk, message("# big\n| a | **b** <img src=x> [l](http://e)", "`tick`"))
     text = write({"board": add(None, {"output": answer}, desk)}, desk)["markdown"]
-    assert "<img" not in text and "**b**" not in text and "[l](" not in text
+    assert "<img" not in text
+    assert "**b**" not in text
+    assert "[l](" not in text

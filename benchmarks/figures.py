@@ -1,0 +1,103 @@
+"""Figures: what was measured, what was to be reached, and what stood beside it in the same run."""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured value.
+
+    `reach` is what it must be: at most (`most`) or at least (`least`) that, None for
+    information. `samples` are the raw values behind a median; `peers` were measured beside it.
+    """
+
+    what: str
+    value: float
+    unit: str
+    reach: float | None = None
+    sense: Literal["most", "least"] = "most"
+    peers: dict[str, float] = field(default_factory=dict)
+    samples: list[float] = field(default_factory=list)
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the figure is reached; None when nothing was to be reached."""
+        if self.reach is None:
+            return None
+        return self.value <= self.reach if self.sense == "most" else self.value >= self.reach
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All figures of one benchmark."""
+
+    name: str
+    figures: list[Figure]
+
+
+def median(samples: list[float]) -> float:
+    """Return the median of some samples."""
+    return statistics.median(samples)
+
+
+def machine() -> dict[str, str | int | float]:
+    """Describe where this runs."""
+    return {
+        "cores": os.cpu_count() or 0,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "machine": platform.machine(),
+        "load": round(os.getloadavg()[0], 1),
+    }
+
+
+def commit() -> str:
+    """Return the commit of the checkout, empty outside of one."""
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parent,
+    )
+    return done.stdout.strip()
+
+
+def print_table(report: Report) -> None:
+    """Print the figures for people."""
+    for one in report.figures:
+        verdict = {True: "met", False: "NOT met", None: ""}[one.met]
+        sign = "<=" if one.sense == "most" else ">="
+        goal = f"{sign} {one.reach:g}" if one.reach is not None else ""
+        print(f"{one.what:<58} {one.value:>12.4g} {one.unit:<12} {goal:<10} {verdict}")
+        for peer, value in one.peers.items():
+            print(f"    {peer:<54} {value:>12.4g} {one.unit}")
+
+
+def write_json(report: Report, path: Path) -> None:
+    """Write the figures for machines."""
+    document = {
+        "name": report.name,
+        "machine": machine(),
+        "commit": commit(),
+        "figures": [
+            {
+                "what": one.what,
+                "value": one.value,
+                "unit": one.unit,
+                "reach": one.reach,
+                "met": one.met,
+                "peers": one.peers,
+                "samples": one.samples,
+            }
+            for one in report.figures
+        ],
+    }
+    path.write_text(json.dumps(document, indent=2) + "\n")

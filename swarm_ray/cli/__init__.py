@@ -1,0 +1,1 @@
+"""The command line: verbs over the client, texts for people, JSON for programs."""

@@ -1,0 +1,117 @@
+"""What a command prints, and where: results on stdout, progress and errors on stderr.
+
+Decides the exit code of every error class and that with `--json` stdout holds nothing but JSON
+lines. A traceback is shown only for bugs of ours.
+"""
+
+import functools
+import json
+import sys
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, ParamSpec
+
+import typer
+
+from swarm_ray.errors import IntegrityError, InternalError, SwarmError, UsageError
+
+P = ParamSpec("P")
+
+
+class ExitCode(IntEnum):
+    """What the exit code of a command says; 130 is an interrupt, as everywhere."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    WAITING = 3
+    DEADLINE = 4
+    BUDGET = 5
+    UNVERIFIED = 6
+    INTERRUPTED = 130
+
+
+STATUS_CODES = {
+    "done": ExitCode.DONE,
+    "waiting": ExitCode.WAITING,
+    "deadline": ExitCode.DEADLINE,
+    "budget": ExitCode.BUDGET,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where a command's words go; `as_json` silences all but data on stdout."""
+
+    as_json: bool = False
+
+    def data(self, value: Any) -> None:
+        """Print one line of JSON on stdout, if JSON was asked for."""
+        if self.as_json:
+            sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+            sys.stdout.flush()
+
+    def say(self, text: str = "") -> None:
+        """Print text for people on stdout, unless JSON was asked for."""
+        if not self.as_json:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+
+    def note(self, text: str) -> None:
+        """Print what happens meanwhile on stderr."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    @property
+    def rich(self) -> bool:
+        """True when stdout is a terminal and text for people is wanted."""
+        return not self.as_json and sys.stdout.isatty()
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """Return the exit code of an error by its class."""
+    match error:
+        case IntegrityError():
+            return ExitCode.UNVERIFIED
+        case UsageError():
+            return ExitCode.USAGE
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case _:
+            return ExitCode.FAILED
+
+
+def guarded(command: Callable[P, None]) -> Callable[P, None]:
+    """Return a command that renders errors instead of raising them.
+
+    The command's own `json_output` parameter decides the form.
+    """
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        output = Output(bool(kwargs.get("json_output", False)))
+        try:
+            command(*args, **kwargs)
+        except SwarmError as error:
+            show_error(error, output)
+            raise typer.Exit(exit_code_of(error)) from None
+        except KeyboardInterrupt:
+            output.note("interrupted")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+
+    return run
+
+
+def show_error(error: SwarmError, output: Output) -> None:
+    """Show an error: code, place, sentence and remedy; a traceback only for a bug."""
+    output.data(error.to_dict())
+    if isinstance(error, InternalError):
+        traceback.print_exception(error, file=sys.stderr)
+        output.note("this is a bug of swarm_ray; please report it with the lines above")
+    place = ":".join(str(error.fields[key]) for key in ("file", "line") if key in error.fields)
+    head = f"{place}: " if place and place not in error.message else ""
+    output.note(f"error [{error.code}]: {head}{error.message}")
+    if error.hint:
+        output.note(f"  remedy: {error.hint}")

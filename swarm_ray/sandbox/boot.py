@@ -1,0 +1,55 @@
+"""Entry point of a zygote process: leaves the host's namespaces, loads the bundle, serves.
+
+Decides the order of the start. It is run as a script by a bare interpreter (`-I -S`), so that no
+site hook, environment variable or package initialiser of the host takes part.
+"""
+
+import os
+import socket
+import sys
+from types import ModuleType
+
+
+def _package_shells() -> None:
+    """Make this package importable without running its `__init__` modules or searching a path."""
+    here = os.path.dirname(os.path.abspath(__file__))
+    folders = {
+        "swarm_ray": os.path.dirname(here),
+        "swarm_ray.sandbox": here,
+    }
+    for name, folder in folders.items():
+        shell = ModuleType(name)
+        shell.__path__ = [folder]
+        sys.modules[name] = shell
+
+
+def main() -> None:
+    """Start the zygote whose control socket is the descriptor in the first argument."""
+    _package_shells()
+    from swarm_ray.sandbox import wire
+    from swarm_ray.sandbox.settings import Settings
+
+    control = socket.socket(fileno=int(sys.argv[1]))
+    message = control.recv(wire.LARGEST_BYTES)
+    if not message:
+        return  # the host gave up before it sent the orders
+    settings = Settings.from_dict(wire.unpack_json(message))
+    if settings.cgroup_procs:
+        with open(settings.cgroup_procs, "w", encoding="ascii") as procs:
+            procs.write("0")
+    from swarm_ray.sandbox.departure import leave_namespaces
+
+    left, notes = leave_namespaces(settings.leave)
+    if "pid" in left:
+        pid = os.fork()
+        if pid:
+            control.close()
+            _, status = os.waitpid(pid, 0)
+            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    from swarm_ray.sandbox.start import run_zygote
+
+    run_zygote(control, settings, left, notes)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""The start of a zygote after it has left the host's namespaces.
+
+Decides what is loaded and locked, in which order, before the first child; and tells the host what
+holds, or why nothing does.
+"""
+
+import fcntl
+import os
+import resource
+import socket
+import sys
+
+from swarm_ray.sandbox import kernel, skill_code, wire
+from swarm_ray.sandbox.bundle_image import BundleError, load_image, threads
+from swarm_ray.sandbox.confinement import Confinement
+from swarm_ray.sandbox.departure import hide_processes, settle_mounts
+from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.zygote import CHILD_FD, Zygote, compile_confined, fatal
+
+_MOST_OPEN_FILES = 4096
+
+
+def _high(control: socket.socket) -> socket.socket:
+    """Move the control socket away from the descriptor that children use."""
+    fd = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, CHILD_FD + 7)
+    control.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    for number in (0, 1, 2, CHILD_FD):
+        os.dup2(null, number)
+    if null > CHILD_FD:
+        os.close(null)
+    return socket.socket(fileno=fd)
+
+
+def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
+    """Settle the mounts where they are this zygote's own; True when they are."""
+    if "mnt" in settings.inside:
+        return True
+    if "mnt" not in left:
+        return False
+    trouble = settle_mounts(settings.tmp_root, settings.tmp_bytes)
+    notes += trouble
+    return not trouble
+
+
+def run_zygote(
+    control: socket.socket, settings: Settings, left: list[str], notes: list[str]
+) -> None:
+    """Load the bundle, lock the door, tell the host, and serve until it hangs up."""
+    if left or settings.inside:
+        kernel.die_with_parent()
+    control = _high(control)
+    try:
+        zygote, report = _ready(control, settings, left, [*settings.notes, *notes])
+    except BundleError as error:
+        fatal(control, error, error.code)
+    except Exception as error:
+        fatal(control, error, "sandbox.start_failed")
+    else:
+        control.send(wire.pack_json(wire.READY, report))
+        zygote.serve()
+
+
+def _ready(
+    control: socket.socket, settings: Settings, left: list[str], notes: list[str]
+) -> tuple[Zygote, dict[str, object]]:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = _MOST_OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _MOST_OPEN_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
+    sys.path[:] = settings.sys_path
+    own_pids = "pid" in left or "pid" in settings.inside
+    own_mounts = _mounts(settings, left, notes)
+    worker = load_image(settings.bundle, settings.libraries)
+    if threads() != 1:
+        raise BundleError("bundle.preload_threads", "a preload has started threads; it cannot fork")
+    if own_mounts and "mnt" in left:
+        notes += hide_processes()
+    if settings.processes and not own_pids:
+        raise BundleError("sandbox.processes_unavailable", "processes need a PID namespace")
+    confinement = Confinement(settings, own_pids=own_pids, own_mounts=own_mounts)
+    confinement.lock_zygote()
+    tmp = os.path.join(settings.tmp_root, "compile")
+    os.mkdir(tmp)
+    skill_code.install(compile_confined(confinement, settings, tmp))
+    zygote = Zygote(control, settings, confinement, worker)
+    report: dict[str, object] = {
+        "label": settings.label,
+        "driver": settings.driver,
+        "namespaces": [*left, *settings.inside],
+        "landlock_abi": kernel.landlock_abi() if settings.confined else 0,
+        "seccomp": settings.confined,
+        "limits": confinement.limits(),
+        "notes": notes,
+    }
+    return zygote, report

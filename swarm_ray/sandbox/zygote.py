@@ -1,0 +1,266 @@
+"""The zygote: forks confined children on request and reports how each ended.
+
+Decides when a child is forked and when one is killed. It is single-threaded, runs no tenant code and
+sees no item: items travel on the children's own sockets, which it closes as soon as it has forked.
+"""
+
+import _signal
+import array
+import gc
+import os
+import select
+import socket
+from typing import Any, NoReturn
+
+from swarm_ray.sandbox import skill_code, wire
+from swarm_ray.sandbox.channel import Channel
+from swarm_ray.sandbox.confinement import Confinement
+from swarm_ray.sandbox.failures import failed
+from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.slots import Slot, Slots, remove
+from swarm_ray.sandbox.worker import Worker
+
+CHILD_FD = 3
+_HIGHEST_FD = 1 << 16
+_LOST = 120  # exit code of a child that could not be confined
+
+
+class HostGone(Exception):
+    """The host has closed the control socket."""
+
+
+class Zygote:
+    """The loop of one zygote.
+
+    Args:
+        control: datagram socket to the host.
+        settings: the start-up orders.
+        confinement: the locks; the zygote's own are already closed.
+        worker: what children run.
+    """
+
+    def __init__(
+        self, control: socket.socket, settings: Settings, confinement: Confinement, worker: Worker
+    ) -> None:
+        self._control = control
+        self._settings = settings
+        self._confinement = confinement
+        self._worker = worker
+        self._slots = Slots(settings.tmp_root, confinement.ruleset)
+        self._children: dict[int, tuple[int, Slot]] = {}
+        self._pids: dict[int, int] = {}
+        self._rows: list[wire.ExitRow] = []
+        self._wake, wake_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        _signal.signal(_signal.SIGCHLD, _ignore)
+        _signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+
+    def serve(self) -> None:
+        """Serve the host until it closes the control socket."""
+        control = self._control
+        control.setblocking(False)
+        poll = select.poll()
+        poll.register(control.fileno(), select.POLLIN)
+        poll.register(self._wake, select.POLLIN)
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+        try:
+            while True:
+                for fd, _ in poll.poll(10 if self._rows else None):
+                    if fd == self._wake:
+                        self._reap()
+                    else:
+                        self._listen()
+                self._report()
+        except HostGone:
+            self._end_all()
+
+    def _listen(self) -> None:
+        try:
+            message, ancillary, _, _ = self._control.recvmsg(
+                wire.LARGEST_BYTES, socket.CMSG_SPACE(4 * wire.MOST_FDS)
+            )
+        except BlockingIOError:
+            return
+        except ConnectionResetError as error:
+            raise HostGone from error
+        if not message:
+            raise HostGone
+        fds = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data)
+        kind, tokens = message[:1], wire.unpack_tokens(message)
+        if kind == wire.KILL:
+            for token in tokens:
+                self._kill(token)
+            return
+        for token, fd in zip(tokens, fds, strict=True):
+            self._fork(token, fd, special=kind == wire.FORK_SPECIAL)
+
+    def _fork(self, token: int, fd: int, *, special: bool) -> None:
+        slot = self._slots.take()
+        pid = os.fork()
+        if pid == 0:
+            self._become_child(fd, slot, special=special)
+        os.close(fd)
+        self._children[pid] = (token, slot)
+        self._pids[token] = pid
+
+    def _become_child(self, fd: int, slot: Slot, *, special: bool) -> NoReturn:
+        """Confine this process, then answer one run frame. Never returns."""
+        code = _LOST
+        try:
+            _signal.set_wakeup_fd(-1)
+            settings = self._settings
+            os.dup2(fd, CHILD_FD)
+            channel = Channel(CHILD_FD, settings.frame_limit_bytes)
+            ruleset, memory_bytes, cpu_s = slot.ruleset, settings.memory_bytes, settings.cpu_s
+            if special:
+                ruleset, memory_bytes, cpu_s = self._special(channel, slot)
+            os.chdir(slot.path)
+            self._confinement.lock_child(ruleset, memory_bytes, cpu_s)
+            os.closerange(CHILD_FD + 1, _HIGHEST_FD)
+            os.environ["TMPDIR"] = slot.path
+            if settings.processes:
+                os.environ.update(PATH="/usr/bin:/bin", HOME=slot.path, LC_ALL="C.UTF-8")
+            code = 1
+            self._worker.serve(channel, slot.path)
+            code = 0
+        finally:
+            # The interpreter's own end would flush and finalise what belongs to the zygote.
+            os._exit(code)
+
+    def _special(self, channel: Channel, slot: Slot) -> tuple[int, int, int]:
+        """Read the policy frame: it names paths of an item, which the zygote must not see."""
+        frame = channel.read()
+        if frame is None:
+            os._exit(0)
+        reads = tuple(str(path) for path in frame.get("reads") or ())
+        ruleset = self._confinement.ruleset(slot.path, reads)
+        return (
+            ruleset,
+            int(frame.get("memory_bytes") or self._settings.memory_bytes),
+            int(frame.get("cpu_s") or self._settings.cpu_s),
+        )
+
+    def _kill(self, token: int) -> None:
+        pid = self._pids.get(token)
+        if pid is not None:
+            os.kill(pid, _signal.SIGKILL)
+
+    def _reap(self) -> None:
+        try:
+            while os.read(self._wake, 4096):
+                continue
+        except BlockingIOError:
+            pass
+        while self._children or self._settings.processes:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            ended = self._children.pop(pid, None)
+            if ended is not None:
+                self._ended(*ended, status, usage)
+
+    def _ended(self, token: int, slot: Slot, status: int, usage: Any) -> None:
+        del self._pids[token]
+        if self._settings.processes:
+            _end_everything()
+        if not self._slots.give_back(slot):
+            self._clean(slot.path)
+        cpu_us = int((usage.ru_utime + usage.ru_stime) * 1e6)
+        self._rows.append((token, status, cpu_us, usage.ru_maxrss << 10))
+
+    def _clean(self, path: str) -> None:
+        pid = os.fork()
+        if pid == 0:
+            try:
+                remove(path)
+            finally:
+                os._exit(0)
+
+    def _report(self) -> None:
+        if not self._rows:
+            return
+        try:
+            self._control.send(wire.pack_exits(self._rows[:512]))
+        except BlockingIOError:
+            return
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise HostGone from error
+        del self._rows[:512]
+
+    def _end_all(self) -> None:
+        for pid in self._children:
+            os.kill(pid, _signal.SIGKILL)
+
+
+def _ignore(signum: int, frame: object) -> None:
+    """Exists so that the wake-up descriptor is written; the default action would not."""
+
+
+def _end_everything() -> None:
+    """Kill whatever a child with processes has left; this process is 1 of its namespace."""
+    try:
+        os.kill(-1, _signal.SIGKILL)
+    except ProcessLookupError:
+        return
+
+
+def compile_confined(confinement: Confinement, settings: Settings, tmp: str) -> skill_code.Compiled:
+    """Compile the skills in a confined child, which hands back bytes that are not loaded here.
+
+    Raises:
+        OSError, ValueError: the child ended without an answer.
+    """
+    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    ruleset = confinement.ruleset(tmp)
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            os.close(ours)
+            confinement.lock_child(ruleset, settings.memory_bytes, settings.cpu_s)
+            with os.fdopen(theirs, "wb") as out:
+                _write_compiled(out, skill_code.compile_skills(settings.bundle))
+            code = 0
+        finally:
+            os._exit(code)
+    os.close(theirs)
+    if ruleset >= 0:
+        os.close(ruleset)
+    with os.fdopen(ours, "rb") as answer:
+        data = answer.read()
+    _, status = os.waitpid(pid, 0)
+    if status != 0:
+        raise ValueError(f"compiling the skills ended with status {status}")
+    return _read_compiled(data)
+
+
+def _write_compiled(out: Any, compiled: skill_code.Compiled) -> None:
+    for name, code in compiled.items():
+        raw = code.encode(errors="replace") if isinstance(code, str) else code
+        for part in (name.encode(), b"E" if isinstance(code, str) else b"C", raw):
+            out.write(len(part).to_bytes(4, "big") + part)
+
+
+def _read_compiled(data: bytes) -> skill_code.Compiled:
+    parts: list[bytes] = []
+    at = 0
+    while at < len(data):
+        end = at + 4 + int.from_bytes(data[at : at + 4], "big")
+        parts.append(data[at + 4 : end])
+        at = end
+    return {
+        name.decode(): raw.decode() if kind == b"E" else raw
+        for name, kind, raw in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
+    }
+
+
+def fatal(control: socket.socket, error: BaseException, code: str) -> None:
+    """Tell the host why the zygote cannot start."""
+    told = failed(error)
+    control.send(wire.pack_json(wire.FATAL, {"code": code, "message": told["message"]}))
