@@ -3,7 +3,6 @@
 Decides when a command waits and how it ends: with the exit code of the run it followed.
 """
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -21,13 +20,14 @@ from swarm_ray.cli.options import (
 from swarm_ray.cli.output import Output, guarded
 
 if TYPE_CHECKING:
+    from swarm_ray.client.following import Follower
     from swarm_ray.client.session import Session
     from swarm_ray.client.starting import Launch
 
 
 @guarded
 def up(*, json_output: Json = False) -> None:
-    """Start coordinator and hosts on the running cluster; repeat it as you like."""
+    """Start coordinator and hosts on the running cluster."""
     from swarm_ray.client.session import current_session
     from swarm_ray.runtime import up as start
 
@@ -53,19 +53,19 @@ def run(
     json_output: Json = False,
 ) -> None:
     """Run a process and follow it to its end."""
+    from swarm_ray.client.following import Follower
     from swarm_ray.client.session import current_session
 
     output = Output(json_output)
     session = current_session()
-    if isolation:
-        session.settings = replace(session.settings, isolation=isolation)
+    session.isolate(isolation)
     launch = ready_launch(session, name, inputs or [], items, output_dir, without_bindings)
     for note in launch.linked.notes:
         output.note(f"note: {note}")
     _connect(session, output)
     handle = launch.start(session)
     output.data({"event": "launch", "run": handle.id, "process": launch.linked.plan.process})
-    _follow(session, handle.id, output, detach=detach)
+    _follow(Follower(session.service(), handle.id), output, detach=detach)
 
 
 def ready_launch(
@@ -96,28 +96,32 @@ def resume(
     detach: Detach = False,
     json_output: Json = False,
 ) -> None:
-    """Go on with a run that stopped; nothing that is settled is done again."""
+    """Go on with a run that stopped; nothing is done twice."""
     from swarm_ray.cli.finding import find_run, person
+    from swarm_ray.client.following import Follower
     from swarm_ray.client.session import current_session
 
     output = Output(json_output)
     session = current_session()
     found = find_run(session, run)
     _connect(session, output)
+    follower = Follower(session.service(), found)
+    before = follower.catch_up()
     session.service().resume(found, person(), failed=failed)
-    output.data({"event": "launch", "run": found})
-    _follow(session, found, output, detach=detach)
+    output.data({"event": "launch", "run": found, "process": before.process})
+    follower.wait_beyond(before.entries)
+    _follow(follower, output, detach=detach)
 
 
 @guarded
 def cancel(
     run: RunId,
     item: Annotated[
-        int, typer.Option("--item", metavar="N", help="Cancel this item only.", min=0)
-    ] = -1,
+        int | None, typer.Option("--item", metavar="N", help="Cancel this item only.", min=0)
+    ] = None,
     json_output: Json = False,
 ) -> None:
-    """Cancel a run, or one item of the fan-out that is working; what is done stays."""
+    """Cancel a run or one item; what is done stays."""
     from swarm_ray.cli.finding import find_run
     from swarm_ray.client.handle import RunHandle
     from swarm_ray.client.session import current_session
@@ -127,9 +131,9 @@ def cancel(
     session = current_session()
     found = find_run(session, run)
     _connect(session, output)
-    RunHandle(found, session.service).cancel(item if item >= 0 else None)
-    output.data({"event": "cancel", "run": found, "item": item if item >= 0 else None})
-    what = f"item {item} of {short('run', found)}" if item >= 0 else short("run", found)
+    RunHandle(found, session.service).cancel(item)
+    output.data({"event": "cancel", "run": found, "item": item})
+    what = short("run", found) if item is None else f"item {item} of {short('run', found)}"
     output.say(f"Asked to cancel {what}.")
     output.say(f"Next: swarm-ray show {found[-8:]}")
 
@@ -145,8 +149,9 @@ def decide(
     detach: Detach = False,
     json_output: Json = False,
 ) -> None:
-    """Answer a question of a run that waits for a person, and follow the run."""
+    """Answer a question of a run and follow the run."""
     from swarm_ray.cli.finding import find_run, person
+    from swarm_ray.client.following import Follower
     from swarm_ray.client.session import current_session
     from swarm_ray.values.ids import short
 
@@ -154,10 +159,13 @@ def decide(
     session = current_session()
     found = find_run(session, run)
     _connect(session, output)
+    follower = Follower(session.service(), found)
+    before = follower.catch_up()
     session.service().decide(found, question, choice, person(), reason)
+    follower.wait_beyond(before.entries)
     output.data({"event": "decided", "run": found, "question": question, "choice": choice})
     output.note(f"{short('run', found)}: {question} answered with {choice!r}")
-    _follow(session, found, output, detach=detach)
+    _follow(follower, output, detach=detach)
 
 
 def _connect(session: "Session", output: Output) -> None:
@@ -167,17 +175,16 @@ def _connect(session: "Session", output: Output) -> None:
     session.service()
 
 
-def _follow(session: "Session", run: str, output: Output, *, detach: bool) -> None:
+def _follow(follower: "Follower", output: Output, *, detach: bool) -> None:
     from swarm_ray.cli.finishing import finish
     from swarm_ray.cli.progress import watch
-    from swarm_ray.client.following import Follower
     from swarm_ray.values.ids import short
 
+    run = follower.run
     if detach:
         output.say(f"{short('run', run)} was started.")
         output.say(f"Next: swarm-ray show {run[-8:]}, swarm-ray story {run[-8:]}")
         return
-    follower = Follower(session.service(), run)
     try:
         watch(follower)
     except KeyboardInterrupt:

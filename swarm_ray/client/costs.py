@@ -64,6 +64,13 @@ class SpeedUp:
         return self.sequential_us / max(1, self.measured_us)
 
     @property
+    def told(self) -> str:
+        """The factor in words."""
+        if self.factor < 1:
+            return "slower than in sequence"
+        return f"{self.factor:.1f} times as fast as in sequence"
+
+    @property
     def below_break_even(self) -> bool:
         """True when so few items hardly repay the isolation of a swarm."""
         return self.items < BREAK_EVEN_ITEMS

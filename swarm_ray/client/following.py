@@ -13,13 +13,15 @@ from swarm_ray.client.archive import RunSource
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.tables import RunState
 from swarm_ray.engine.lifecycle import Lifecycle, Record
-from swarm_ray.engine.views import RunView, Viewer
+from swarm_ray.engine.viewer import Viewer
+from swarm_ray.engine.views import RunView
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.values.codec import decode_json
 from swarm_ray.values.records import from_record
 
 BODIES_AT_ONCE = 256
 PACE_S = 0.05
+PATIENCE_S = 5.0
 _GONE = ("ledger.body_deleted", "ledger.body_unknown")
 
 
@@ -125,9 +127,7 @@ class Follower:
             self._lifecycle = Lifecycle(self._viewer.run)
         return self._viewer, self._lifecycle
 
-    def _fold(
-        self, viewer: Viewer, lifecycle: Lifecycle, entries: Iterable[bytes]
-    ) -> list[Record]:
+    def _fold(self, viewer: Viewer, lifecycle: Lifecycle, entries: Iterable[bytes]) -> list[Record]:
         found: list[Record] = []
         for data in entries:
             event = viewer.take(data)
@@ -142,6 +142,13 @@ class Follower:
             self.pull(0)
             if self._page_closed or self.entries == before:
                 return self.view()
+
+    def wait_beyond(self, entries: int, patience_s: float = PATIENCE_S) -> None:
+        """Read until there are more than so many entries: what was just asked for is in the log
+        then. Gives up after `patience_s`, since a request may also change nothing."""
+        until = time.monotonic() + patience_s
+        while self.entries <= entries and (left := until - time.monotonic()) > 0:
+            self.pull(min(left, 0.5))
 
     @property
     def entries(self) -> int:

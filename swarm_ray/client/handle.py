@@ -11,8 +11,10 @@ from collections.abc import Callable, Generator, Mapping
 from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from swarm_ray.client.costs import Cost, cost_of
-from swarm_ray.client.following import Follower
+from swarm_ray.client.following import Bodies, Follower
 from swarm_ray.client.outcomes import outcome_error
 from swarm_ray.client.results import RunResult, collect_result
 from swarm_ray.client.streaming import Stream
@@ -44,6 +46,7 @@ class RunHandle:
         """The run's id, 32 hexadecimal digits; its last eight are enough for every command."""
         return self._run
 
+    @override
     def __repr__(self) -> str:
         return f"RunHandle({short('run', self._run)})"
 
@@ -57,6 +60,11 @@ class RunHandle:
     def view(self) -> RunView:
         """Return everything that the run's log says now: steps, swarms, attempts, questions."""
         return self._following().catch_up()
+
+    def look(self) -> "tuple[RunView, Bodies]":
+        """Return the view as of now and the bodies that it names, for displays."""
+        follower = self._following()
+        return follower.catch_up(), follower.bodies
 
     def result(self, timeout: float | None = None) -> RunResult:
         """Wait for the end and return the result.
@@ -90,8 +98,7 @@ class RunHandle:
 
     def partial(self) -> RunResult:
         """Return what there is now, however the run stands; never raises for a failed run."""
-        follower = self._following()
-        return collect_result(follower.catch_up(), follower.bodies)
+        return collect_result(*self.look())
 
     def stream(self) -> Stream:
         """Return the lifecycle records from the first one on, results as they complete; iterate
@@ -103,8 +110,7 @@ class RunHandle:
         and why, votes, usage, and the cost model in microseconds."""
         from swarm_ray.client.reports import reports_of
 
-        follower = self._following()
-        return reports_of(follower.catch_up(), follower.bodies)
+        return reports_of(*self.look())
 
     def cost(self) -> Cost:
         """Return tokens, money, processor time and attempts, in total and per step."""
@@ -165,36 +171,30 @@ class RunHandle:
             by: who decides; the operating system's user by default.
 
         Raises:
-            UsageError: `decide.nothing_asked`, `decide.unknown_question`,
-                `decide.unknown_choice`.
+            UsageError: `decide.nothing_asked`, `decide.several_asked`,
+                `decide.unknown_question`, `decide.unknown_choice`.
         """
-        key = question or self._only_question()
+        follower = self._following()
+        before = follower.catch_up()
+        key = question or _only_question(before)
         self._service().decide(self._run, key, choice, by or _person(), reason)
-
-    def _only_question(self) -> str:
-        asked = self.view().questions
-        if len(asked) != 1:
-            raise UsageError(
-                "decide.nothing_asked" if not asked else "decide.unknown_question",
-                f"{short('run', self._run)} asks {len(asked) or 'no'} questions",
-                hint="name one of: " + ", ".join(one.key for one in asked) if asked else "",
-            )
-        return asked[0].key
+        follower.wait_beyond(before.entries)
 
     def resume(self, *, failed: bool = False) -> "RunHandle":
         """Reopen the run if it did not end well, `failed` tries its failed items again; returns
         this handle. Nothing that is settled is repeated."""
+        follower = self._following()
+        before = follower.catch_up()
         self._service().resume(self._run, _person(), failed=failed)
-        self._follower = None
+        follower.wait_beyond(before.entries)
         return self
 
     # -- display ----------------------------------------------------------------------------
 
     def _repr_html_(self) -> str:
-        from swarm_ray.client.page import card
+        from swarm_ray.client.card import card
 
-        follower = self._following()
-        return card(follower.catch_up(), follower.bodies)
+        return card(*self.look())
 
     def _repr_mimebundle_(self, **_: Any) -> Mapping[str, str]:
         from swarm_ray.client.headline import headline
@@ -228,3 +228,14 @@ def _person() -> str:
         return getuser()
     except (KeyError, OSError):  # no name for this user id, as in many containers
         return "somebody"
+
+
+def _only_question(view: RunView) -> str:
+    asked = view.questions
+    if len(asked) != 1:
+        raise UsageError(
+            "decide.nothing_asked" if not asked else "decide.several_asked",
+            f"{short('run', view.run)} asks {len(asked) or 'no'} questions",
+            hint="name one of: " + ", ".join(one.key for one in asked) if asked else "",
+        )
+    return asked[0].key

@@ -35,9 +35,9 @@ def headline(view: RunView) -> str:
 def counts(swarm: SwarmView) -> str:
     """Return how many items of a fan-out are done, failed and so on."""
     told = [f"{swarm.succeeded} of {swarm.items} items done"]
-    for word in ("failed", "skipped", "cancelled", "review"):
-        if number := swarm.count(word):
-            told.append(f"{number} {'in review' if word == 'review' else word}")
+    words = {"failed": "failed", "skipped": "skipped", "cancelled": "cancelled"}
+    words["review"] = "in review"
+    told += [f"{number} {text}" for word, text in words.items() if (number := swarm.count(word))]
     if swarm.running:
         told.append(f"{swarm.running} running")
     return ", ".join(told)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from swarm_ray.client.headline import first_line
 from swarm_ray.engine.views import RunView
 from swarm_ray.errors import SwarmError, UsageError, WorkerError
 
@@ -122,7 +123,7 @@ def outcome_error(view: RunView, result: "RunResult") -> Unfinished | None:
 def _failed(
     view: RunView, result: "RunResult", named: str, at: str, where: dict[str, Any]
 ) -> Unfinished:
-    detail = f": {result.cause}" if result.cause else ""
+    detail = f": {first_line(result.cause)}" if result.cause else ""
     if view.code == "swarm.min_success":
         return MinSuccessNotMet(
             "run.min_success_not_met",

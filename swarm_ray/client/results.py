@@ -276,4 +276,3 @@ def cause_of(view: RunView, bodies: Bodies) -> str:
     ]
     named = [one for one in failed if one.code == view.code] or failed
     return bodies.text(named[-1].error) if named else ""
-

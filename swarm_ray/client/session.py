@@ -47,22 +47,21 @@ class Session:
         """True when the service was needed already."""
         return self._service is not None
 
-    def isolated(self, isolation: str) -> "Session":
-        """Return this session with another sandbox driver.
+    def isolate(self, driver: str) -> None:
+        """Use this sandbox driver (empty: as the settings say) when the service is connected.
 
         Raises:
             UsageError: `client.connected_already` when the service runs with another one.
         """
-        if not isolation or isolation == self.settings.isolation:
-            return self
+        if driver in ("", self.settings.isolation):
+            return
         if self._service is not None:
             raise UsageError(
                 "client.connected_already",
                 f"this session is connected with isolation {self.settings.isolation!r}",
                 hint="set SWARM_RAY_ISOLATION before the first call",
             )
-        self.settings = replace(self.settings, isolation=isolation)
-        return self
+        self.settings = replace(self.settings, isolation=driver)
 
 
 _LOCK = threading.Lock()

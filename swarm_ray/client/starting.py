@@ -115,7 +115,8 @@ def run(
         UsageError: what is wrong with the definition or the inputs; nothing was started.
         ContainmentError: `containment.nested_swarm` inside a worker.
     """
-    session = current_session().isolated(isolation)
+    session = current_session()
+    session.isolate(isolation)
     linked = link_process(name, session.settings, without_bindings=without_bindings)
     return complete_launch(linked, inputs, items).start(session)
 
@@ -159,7 +160,8 @@ def map(  # noqa: A001  # the word of the SDK: swarm.map(function, items)
     """
     from swarm_ray.client.items import read_items
 
-    session = current_session().isolated(isolation)
+    session = current_session()
+    session.isolate(isolation)
     mapped = map_process(
         function,
         concurrency=concurrency,

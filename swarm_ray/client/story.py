@@ -13,13 +13,14 @@ from swarm_ray.client.archive import RunSource
 from swarm_ray.client.costs import speed_ups
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import clock, duration, money, plural
+from swarm_ray.client.inputs import ItemNames
 from swarm_ray.client.telling import Teller, shown
 from swarm_ray.core.plan import Plan
-from swarm_ray.engine.views import AttemptView, RunView, SwarmView, Viewer
+from swarm_ray.engine.viewer import Viewer
+from swarm_ray.engine.views import AttemptView, RunView
 from swarm_ray.errors import UsageError
 from swarm_ray.values.codec import decode
 from swarm_ray.values.ids import short
-from swarm_ray.values.manifest import Manifest
 from swarm_ray.values.records import from_record
 
 PAGE = 2_000
@@ -118,16 +119,15 @@ def _closing(view: RunView) -> list[str]:
         f" {money(view.microusd)}, {duration(view.cpu_us)} of processor time,"
         f" {duration(view.wall_us)} on the clock."
     ]
-    for gain in speed_ups(view):
-        lines.append(
-            f"Step {gain.step!r}: {duration(gain.sequential_us)} of work in"
-            f" {duration(gain.measured_us)}, {gain.factor:.1f} times as fast as in sequence."
-        )
-    for question in view.questions:
-        lines.append(
-            f"Open question {question.key}: {question.text}"
-            f" Choose one of: {', '.join(question.choices)}."
-        )
+    lines += [
+        f"Step {gain.step!r}: {duration(gain.sequential_us)} of work in"
+        f" {duration(gain.measured_us)}, {gain.told}."
+        for gain in speed_ups(view)
+    ]
+    lines += [
+        f"Open question {one.key}: {one.text} Choose one of: {', '.join(one.choices)}."
+        for one in view.questions
+    ]
     return lines
 
 
@@ -147,7 +147,14 @@ def _item_story(view: RunView, bodies: Bodies, item: int) -> list[str]:
     for swarm in swarms:
         name = f"{short('swarm', swarm.id)}/worker-{item:03d}"
         title = f"The story of {name}: item {item} of step {swarm.step!r}"
-        lines += [title, "=" * len(title), "", "Input:", *_block(_input(swarm, bodies, item)), ""]
+        lines += [
+            title,
+            "=" * len(title),
+            "",
+            "Input:",
+            *_block(ItemNames(swarm, bodies).value(item)),
+            "",
+        ]
         mine = [one for one in swarm.attempts if one.item == item]
         for one in mine:
             lines += _attempt_lines(view, one, bodies)
@@ -157,15 +164,6 @@ def _item_story(view: RunView, bodies: Bodies, item: int) -> list[str]:
         if item in swarm.outputs:
             lines += ["", "Output:", *_block(bodies.value(swarm.outputs[item]))]
     return lines
-
-
-def _input(swarm: SwarmView, bodies: Bodies, item: int) -> Any:
-    blob = bodies.raw(swarm.manifest)
-    if blob is None:
-        return "(deleted since)"
-    from swarm_ray.values.codec import decode_json
-
-    return decode_json(Manifest(blob, swarm.root).item(item))
 
 
 def _block(value: Any) -> list[str]:
@@ -193,9 +191,13 @@ def _attempt_lines(view: RunView, one: AttemptView, bodies: Bodies) -> list[str]
 
 
 def _extras_lines(extras: Any) -> list[str]:
-    lines: list[str] = []
-    for record in (extras or {}).get("memory", []):
-        lines.append(f"    remembered in {record['chain']!r}: {shown(record['payload'], 200)}")
-    for artifact in (extras or {}).get("artifacts", []):
-        lines.append(f"    made the artifact {artifact['name']!r} ({artifact['media_type']})")
-    return lines
+    found = extras or {}
+    memory = [
+        f"    remembered in {one['chain']!r}: {shown(one['payload'], 200)}"
+        for one in found.get("memory", [])
+    ]
+    artifacts = [
+        f"    made the artifact {one['name']!r} ({one['media_type']})"
+        for one in found.get("artifacts", [])
+    ]
+    return memory + artifacts

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from typing_extensions import override
+
 from swarm_ray.client.following import Follower
 from swarm_ray.values.ids import short
 
@@ -66,9 +68,11 @@ class Stream(Iterator[StreamRecord], AsyncIterator[StreamRecord]):
         self._follower = follower
         self._due: deque[StreamRecord] = deque()
 
+    @override
     def __iter__(self) -> "Stream":
         return self
 
+    @override
     def __next__(self) -> StreamRecord:
         while not self._due:
             if self._over():
@@ -76,9 +80,11 @@ class Stream(Iterator[StreamRecord], AsyncIterator[StreamRecord]):
             self._pull()
         return self._due.popleft()
 
+    @override
     def __aiter__(self) -> "Stream":
         return self
 
+    @override
     async def __anext__(self) -> StreamRecord:
         while not self._due:
             if self._over():

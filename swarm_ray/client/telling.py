@@ -13,7 +13,7 @@ from swarm_ray.client.headline import duration, first_line, money, plural
 from swarm_ray.core import events as ev
 from swarm_ray.core.plan import FULL_PPM, FanOut
 from swarm_ray.core.tables import ItemState
-from swarm_ray.engine.views import Viewer
+from swarm_ray.engine.viewer import Viewer
 from swarm_ray.values.ids import short
 
 NAMED_ITEMS: Final = 24
@@ -133,7 +133,8 @@ class Teller:
             f"{plural(count, 'item')} at site {site or 'any'}"
             for count, site in event.assignments[:6]
         )
-        sure = f", in time with {event.probability_ppm / 1e4:.1f} %" if event.probability_ppm else ""
+        unsure = 0 < event.probability_ppm < FULL_PPM
+        sure = f", in time with {event.probability_ppm / 1e4:.1f} %" if unsure else ""
         cost = f", estimated {money(event.cost_microusd)}" if event.cost_microusd else ""
         return f"{short('swarm', event.swarm)} was placed: {where or 'nothing'}{sure}{cost}."
 

@@ -162,7 +162,7 @@ class Run(Walk):
 
     def _swarm_finished(self, swarm: Swarm, now_us: int) -> list[Command]:
         if self.ending is not None or swarm.ending == "abort" or not swarm.enough():
-            return self._abort(swarm, swarm.code or "swarm.min_success", now_us)
+            return self._abort(swarm, swarm.shortfall(), now_us)
         swarm.converge()
         if swarm.opened.kind == "fan_out":
             return self._converge(swarm, now_us)

@@ -7,7 +7,7 @@ nobody knows is never started again. Its events are the entries of the effects l
 from dataclasses import dataclass, field
 from typing import Literal
 
-EffectStatus = Literal["granted", "started", "done", "refused", "failed", "unknown"]
+EffectStatus = Literal["proposed", "granted", "started", "done", "refused", "failed", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +72,18 @@ class Supervisor:
 
     status: dict[str, EffectStatus] = field(default_factory=dict)
     outcome: dict[str, Ended | Refused] = field(default_factory=dict)
+    grants: dict[str, Granted] = field(default_factory=dict)
     leases: int = 0
 
     def handle(self, event: EffectEvent) -> None:
         """Apply one durable entry of the effects log."""
         match event:
             case Proposed():
-                self.status.setdefault(event.key, "granted")
+                self.status.setdefault(event.key, "proposed")
             case Granted():
                 self.leases = max(self.leases, event.lease)
                 self.status[event.key] = "granted"
+                self.grants[event.key] = event
             case Refused():
                 self.status[event.key] = "refused"
                 self.outcome[event.key] = event
@@ -91,13 +93,20 @@ class Supervisor:
                 self.status[event.key] = event.status
                 self.outcome[event.key] = event
 
-    def judge(self, proposed: Proposed, declared: bool) -> Granted | Refused | None:
-        """Answer a proposal; None when this key was answered before (the answer stands)."""
-        if proposed.key in self.status:
-            return None
-        if not declared:
-            return Refused(proposed.key, "effect.undeclared")
-        return Granted(proposed.key, self.leases + 1)
+    def judge(self, proposed: Proposed, *, declared: bool) -> Granted | Refused | None:
+        """Answer a proposal; None when this key was acted upon or refused before.
+
+        A grant that was never used, because a crash came between, is given again.
+        """
+        match self.status.get(proposed.key):
+            case None | "proposed":
+                if not declared:
+                    return Refused(proposed.key, "effect.undeclared")
+                return Granted(proposed.key, self.leases + 1)
+            case "granted":
+                return self.grants[proposed.key]
+            case _:
+                return None
 
     def interrupted(self) -> list[Ended]:
         """After a restart: effects that were started and never ended are unknown for ever."""

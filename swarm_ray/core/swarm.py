@@ -20,7 +20,7 @@ from swarm_ray.core.tables import SWARM, SwarmState, advance
 from swarm_ray.core.window import Window
 
 WANT_ROWS = 64
-QUEUE_DEPTH = 2
+QUEUE_DEPTH = 3
 DRAIN_GRACE_US = 5_000_000
 
 
@@ -115,6 +115,11 @@ class Swarm:
         need = rule.min_success_count or -(-rule.min_success_ppm * self.opened.items // FULL_PPM)
         return self.succeeded >= need
 
+    def shortfall(self) -> str:
+        """Say with a code why the results do not suffice; a swarm of one fails as its item did."""
+        alone = self.opened.kind != "fan_out" and 0 in self.failures
+        return self.code or (self.failures[0][0] if alone else "") or "swarm.min_success"
+
     # -- work -------------------------------------------------------------------------------
 
     def place(self, now_us: int) -> list[Command]:
@@ -123,12 +128,14 @@ class Swarm:
         return [*self._timers(), *self.fill(now_us)]
 
     def fill(self, now_us: int) -> list[Command]:
-        """Want as many attempts as window, queue depth and budget allow."""
+        """Want as many attempts as window, queue depth and budget allow, a window at a time:
+        many small batches would cost an entry and a signature each."""
         if self.state is not SwarmState.WORKING:
             return []
         wants: list[Command] = []
-        room = self.window.limit * (1 + QUEUE_DEPTH) - len(self.flights) - len(self.wanted)
-        while room > 0:
+        out = len(self.flights) + len(self.wanted)
+        room = self.window.limit * (1 + QUEUE_DEPTH) - out
+        while room >= min(self.window.limit, WANT_ROWS) or (room > 0 and not out):
             batch = self._take(min(room, WANT_ROWS))
             if not batch:
                 break

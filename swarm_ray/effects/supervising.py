@@ -4,9 +4,11 @@ Decides through `core.supervisor`; grants declared effects only, starts each key
 calls an interrupted one unknown. The broker, a process of its own, does the work.
 """
 
+import asyncio
 import subprocess
 import sys
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from swarm_ray.core import supervisor as sup
@@ -23,6 +25,29 @@ BROKER_TIMEOUT_S = 120
 _NAMES = {kind: name for name, kind in sup.EFFECT_KINDS.items()}
 
 
+class SupervisorThread:
+    """The port over a `LoggedSupervisor` that lives, with its ledger, in a thread of its own.
+
+    Args:
+        open_ledger: called in that thread, since a ledger belongs to one.
+        clock: log time.
+    """
+
+    def __init__(self, open_ledger: Callable[[], Ledger], clock: Clock) -> None:
+        self._thread = ThreadPoolExecutor(1, "swarm-ray-supervisor")
+        made = self._thread.submit(lambda: LoggedSupervisor(open_ledger(), clock))
+        self._supervisor = made.result()
+
+    async def settle(self, proposal: Proposal) -> SettledEffect:
+        """See the port."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, self._supervisor.settle, proposal)
+
+    def stop(self) -> None:
+        """Finish what is being settled and end the thread."""
+        self._thread.shutdown()
+
+
 class LoggedSupervisor:
     """Grants and executes effects of one tenant.
 
@@ -37,7 +62,6 @@ class LoggedSupervisor:
         self._bodies: Bodies = ledger
         self._clock = clock
         self._tools = tools
-        self._lock = threading.Lock()
         self._epoch = self._log.acquire_epoch("supervisor", role="supervisor")
         self._state = sup.Supervisor()
         self._size = 0
@@ -45,10 +69,6 @@ class LoggedSupervisor:
 
     def settle(self, proposal: Proposal) -> SettledEffect:
         """Answer a proposal; see the port."""
-        with self._lock:
-            return self._settle(proposal)
-
-    def _settle(self, proposal: Proposal) -> SettledEffect:
         answered = self._answered(proposal.key)
         if answered is not None:
             return answered
@@ -56,7 +76,7 @@ class LoggedSupervisor:
             "effect", encode_json(proposal.arguments), "reason", proposal.run
         )
         proposed = sup.Proposed(proposal.key, proposal.run, proposal.step, proposal.tool, body)
-        verdict = self._state.judge(proposed, proposal.tool in self._tools)
+        verdict = self._state.judge(proposed, declared=proposal.tool in self._tools)
         assert verdict is not None
         self._append(proposed, verdict)
         if isinstance(verdict, sup.Refused):

@@ -137,6 +137,7 @@ class Attempt:
 
     def ended(self, exit_: Exit | None = None) -> Ended:
         """The child has ended (or never was): return what became of the attempt."""
+        self._drain()
         self._let_go()
         verdict = self._verdict or self._died(exit_)
         if exit_ is None or exit_.lost:
@@ -196,26 +197,35 @@ class Attempt:
             events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._writing else 0)
             self._selector.modify(self._child.sock, events, self._ready)
 
+    def _drain(self) -> None:
+        """The exit may be heard of before the last words: read what is still in the socket."""
+        while self._verdict is None and self._listening and self._read():
+            continue
+
     def _ready(self) -> None:
         if self._outgoing:
             self._flush()
-        if self._child is None:
-            return
+        if self._child is not None:
+            self._read()
+
+    def _read(self) -> bool:
+        assert self._child is not None
         try:
             data = self._child.sock.recv(RECEIVE_BYTES)
         except BlockingIOError:
-            return
+            return False
         except OSError:
             data = b""
         if not data:
             self._selector.unregister(self._child.sock)  # the exit says why
             self._listening = False
-            return
+            return False
         try:
             for frame in self._reader.feed(data):
                 self._frame(frame)
         except SwarmError as error:
             self._decide(self._failure("input", error.code, str(error)))
+        return True
 
     def _frame(self, frame: Mapping[str, Any]) -> None:
         kind = frame.get("frame")
@@ -231,7 +241,7 @@ class Attempt:
         """Classify an end without a result: by resource limits and filters it will happen again
         on the same input, anything else may not."""
         number = exit_.signal if exit_ is not None else None
-        name = signal.Signals(number).name if number else "no signal"
+        name = _how(exit_)
         status: Status
         match number:
             case signal.SIGSYS:
@@ -412,6 +422,12 @@ class Attempt:
 
     def _seal(self, tag: str, data: bytes, retention: Retention) -> Body:
         return Body.seal(tag, os.urandom(32), data, retention, self.key[0])
+
+
+def _how(exit_: Exit | None) -> str:
+    if exit_ is None or exit_.lost:
+        return "its zygote is gone"
+    return signal.Signals(exit_.signal).name if exit_.signal else f"exit code {exit_.code}"
 
 
 def _cpu_us(frame: Mapping[str, Any]) -> int:

@@ -349,7 +349,7 @@ class Coordinator:
             self.post(run, failed)
             return
         proposal = Proposal(command.key, run, step.name, step.effect.tool, arguments)
-        settled = await asyncio.to_thread(self._supervisor.settle, proposal)
+        settled = await self._supervisor.settle(proposal)
         outcome = ""
         if settled.outcome is not None:
             outcome = values.put("outcome", encode_json(settled.outcome), "output")

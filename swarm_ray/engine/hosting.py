@@ -31,6 +31,8 @@ from swarm_ray.ports.sandbox import Zygote
 
 LOGGER = logging.getLogger("swarm_ray.host")
 FLUSH_US = 5_000
+FLUSH_BUSY_US = 20_000
+"""While enough is queued nobody waits for a result, and larger batches cost less."""
 FLUSH_ROWS = 64
 TICK_S = 0.25
 OVERTIME_US = 3_600_000_000
@@ -214,7 +216,9 @@ class HostShell:
             self._flush_at_us = 0
             return
         now = _now_us()
-        self._flush_at_us = self._flush_at_us or now + FLUSH_US
+        if not self._flush_at_us:
+            busy = self._machine.queued >= len(self._machine.running)
+            self._flush_at_us = now + (FLUSH_BUSY_US if busy else FLUSH_US)
         rows = sum(len(rows) for rows in self._machine.done.values())
         if now >= self._flush_at_us or rows >= FLUSH_ROWS or not self._attempts:
             with self._ready:

@@ -66,9 +66,12 @@ class Lifecycle:
             if swarm.opened.kind != "fan_out" or before is swarm.state:
                 continue
             self._states[swarm.id] = swarm.state
-            for state in (*_passed(before, swarm.state), swarm.state):
-                if state in _REACHED:
-                    found.append({"event": _REACHED[state], "swarm": swarm.id})
+            reached = (*_passed(before, swarm.state), swarm.state)
+            found += [
+                {"event": _REACHED[state], "swarm": swarm.id}
+                for state in reached
+                if state in _REACHED
+            ]
             if swarm.state is SwarmState.WORKING:
                 found[-1]["items"] = swarm.opened.items - swarm.succeeded
             if swarm.state is SwarmState.ABORTED:

@@ -17,7 +17,7 @@ from swarm_ray.attestation.keys import SigningKey, load_signing_key
 from swarm_ray.config import Settings
 from swarm_ray.core.events import CancelAsked, RunOpened, RunResumed
 from swarm_ray.core.tables import RunState
-from swarm_ray.effects.supervising import LoggedSupervisor
+from swarm_ray.effects.supervising import SupervisorThread
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.coordinator import Coordinator
 from swarm_ray.engine.garbage import collect_garbage
@@ -78,12 +78,12 @@ class CoordinatorService:
         clock = SystemClock()
         self._store = Store.open(self._settings.folder)
         shelf = BundleShelf(self._settings.folder / "bundles")
-        supervisor = LoggedSupervisor(Store.open(self._settings.folder), clock)
+        self._supervisor = SupervisorThread(lambda: Store.open(self._settings.folder), clock)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1
         self._hosts = self._make_hosts(self._settings, self._key.public.raw, epoch)
         self._coordinator = Coordinator(
-            self._store, self._hosts, LocalSolver(), supervisor, clock, self._key, shelf, name
+            self._store, self._hosts, LocalSolver(), self._supervisor, clock, self._key, shelf, name
         )
         await self._coordinator.start()
 
@@ -159,6 +159,7 @@ class CoordinatorService:
         """Stop hosts and loop; every open run goes on when a coordinator comes back."""
         self._await(self._coordinator.stop(), CALL_TIMEOUT_S)
         self._call(self._hosts.release)
+        self._supervisor.stop()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(CALL_TIMEOUT_S)
         os.close(self._lock)

@@ -76,6 +76,7 @@ class Exit:
         cpu_us: user and system processor time of the child and the children it waited for.
         max_rss_bytes: peak resident memory, pages shared with the zygote included.
         lost: the zygote ended before it could tell; the figures are then 0.
+        reason: why it was lost; empty otherwise.
     """
 
     token: int
@@ -84,6 +85,7 @@ class Exit:
     cpu_us: int
     max_rss_bytes: int
     lost: bool = False
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,6 @@ class SettledEffect:
 class Supervisor(Protocol):
     """Grants declared effects and has them executed by the broker."""
 
-    def settle(self, proposal: Proposal) -> SettledEffect:
+    async def settle(self, proposal: Proposal) -> SettledEffect:
         """Answer a proposal. The same key gives the same answer; an effect whose outcome is not
-        known is reported as `unknown` and never started again. Blocks until it is settled."""
+        known is reported as `unknown` and never started again. Waits until it is settled."""

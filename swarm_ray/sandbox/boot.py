@@ -5,9 +5,8 @@ site hook, environment variable or package initialiser of the host takes part.
 """
 
 import os
-import socket
 import sys
-from types import ModuleType
+from _socket import socket
 
 
 def _package_shells() -> None:
@@ -18,7 +17,7 @@ def _package_shells() -> None:
         "swarm_ray.sandbox": here,
     }
     for name, folder in folders.items():
-        shell = ModuleType(name)
+        shell = type(sys)(name)
         shell.__path__ = [folder]
         sys.modules[name] = shell
 
@@ -27,18 +26,18 @@ def main() -> None:
     """Start the zygote whose control socket is the descriptor in the first argument."""
     _package_shells()
     from swarm_ray.sandbox import wire
+    from swarm_ray.sandbox.departure import leave_namespaces
     from swarm_ray.sandbox.settings import Settings
+    from swarm_ray.sandbox.start import run_zygote
 
-    control = socket.socket(fileno=int(sys.argv[1]))
+    control = socket(fileno=int(sys.argv[1]))
     message = control.recv(wire.LARGEST_BYTES)
     if not message:
         return  # the host gave up before it sent the orders
-    settings = Settings.from_dict(wire.unpack_json(message))
+    settings = Settings(**wire.unpack_json(message))
     if settings.cgroup_procs:
         with open(settings.cgroup_procs, "w", encoding="ascii") as procs:
             procs.write("0")
-    from swarm_ray.sandbox.departure import leave_namespaces
-
     left, notes = leave_namespaces(settings.leave)
     if "pid" in left:
         pid = os.fork()
@@ -46,8 +45,6 @@ def main() -> None:
             control.close()
             _, status = os.waitpid(pid, 0)
             os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
-    from swarm_ray.sandbox.start import run_zygote
-
     run_zygote(control, settings, left, notes)
 
 

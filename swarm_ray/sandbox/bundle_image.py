@@ -4,16 +4,20 @@ Decides what is loaded before the first fork. It reads the bundle and imports de
 never executes a line of the bundle's code.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import sys
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
 
 from swarm_ray.sandbox import gates
 from swarm_ray.sandbox.executors import load
 from swarm_ray.sandbox.worker import Worker
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
 _SEMANTICS = 1
 
@@ -31,12 +35,14 @@ class BundleError(Exception):
         self.code = code
 
 
-@dataclass(frozen=True, slots=True)
 class Linked:
     """The parts of `linked.json` a zygote needs."""
 
-    tasks: dict[str, dict[str, Any]]
-    preload: list[str]
+    __slots__ = ("preload", "tasks")
+
+    def __init__(self, tasks: dict[str, dict[str, Any]], preload: list[str]) -> None:
+        self.tasks = tasks
+        self.preload = preload
 
     @property
     def steps(self) -> list[dict[str, Any]]:

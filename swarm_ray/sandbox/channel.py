@@ -4,20 +4,32 @@ Decides how a child writes and reads frames. Runs inside the sandbox (standard l
 never interprets what a frame asks for.
 """
 
+from __future__ import annotations
+
 import json
 import os
 from _thread import RLock
-from typing import Any
 
 from swarm_ray.sandbox.failures import InputError, refused
 
-_HEAD_BYTES = 4
-_READ_BYTES = 1 << 16
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
-# One encoder made ahead of the fork: building one per call touches memory pages that each child
-# would have to copy.
+_HEAD_BYTES = 4
+_FIRST_READ_BYTES, _READ_BYTES = 1 << 12, 1 << 16
+
+# Made ahead of the fork: whatever a child builds or touches costs it a copied memory page.
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-_decoder = json.JSONDecoder()
+_scan = json.JSONDecoder().scan_once
+_chunks = (
+    None
+    if json.encoder.c_make_encoder is None
+    else json.encoder.c_make_encoder(
+        None, _encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False,
+        False,
+    )
+)  # fmt: skip
 
 
 def encode(value: Any) -> bytes:
@@ -26,7 +38,9 @@ def encode(value: Any) -> bytes:
     Raises:
         TypeError, ValueError, RecursionError: it is not JSON (a set, an object, a NaN, a cycle).
     """
-    return _encoder.encode(value).encode()
+    if _chunks is None:
+        return _encoder.encode(value).encode()
+    return "".join(_chunks(value, 0)).encode()
 
 
 class Channel:
@@ -54,9 +68,9 @@ class Channel:
                 end = _HEAD_BYTES + int.from_bytes(buffer[:_HEAD_BYTES], "big")
                 if len(buffer) >= end:
                     self._buffer = buffer[end:]
-                    frame: dict[str, Any] = _decoder.decode(buffer[_HEAD_BYTES:end].decode())
+                    frame: dict[str, Any] = _scan(buffer[_HEAD_BYTES:end].decode(), 0)[0]
                     return frame
-            got = os.read(self._fd, _READ_BYTES)
+            got = os.read(self._fd, _READ_BYTES if buffer else _FIRST_READ_BYTES)
             if not got:
                 return None
             buffer += got

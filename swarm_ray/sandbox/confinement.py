@@ -6,8 +6,8 @@ A step that fails ends the process: nothing runs half confined.
 """
 
 import os
-import platform
 import resource
+import struct
 
 from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.seccomp import child_filter, shared_filter
@@ -16,6 +16,9 @@ from swarm_ray.sandbox.settings import Settings
 # Besides its own processes a sandbox with declared processes holds the launcher, the zygote and the
 # child itself; the launcher counts where it lives in the same user namespace or cgroup.
 _COMPANIONS = {"landlock": 3, "bwrap": 2, "none": 3}
+
+
+_U32 = struct.Struct("=I")
 
 
 class Confinement:
@@ -31,7 +34,9 @@ class Confinement:
         self._settings = settings
         self._own_pids = own_pids
         self._own_mounts = own_mounts
-        self._machine = platform.machine()
+        self._machine = os.uname().machine
+        code, self._pid_holes = child_filter(self._machine)
+        self._child_program = kernel.load_program(code)
 
     def lock_zygote(self) -> None:
         """Apply what every child inherits; the zygote itself loses it as well."""
@@ -53,8 +58,8 @@ class Confinement:
         kernel.seccomp(kernel.load_program(program))
 
     def ruleset(self, tmp: str, reads: tuple[str, ...] = ()) -> int:
-        """Build the Landlock ruleset of one child; -1 when nothing is confined."""
-        if not self._settings.confined:
+        """Build the Landlock ruleset of one child; -1 where Landlock is not used."""
+        if not self._settings.landlock:
             return -1
         rights = kernel.OWN | (kernel.EXECUTE if self._settings.processes else 0)
         own = [(tmp, rights), *((path, kernel.READ) for path in reads)]
@@ -73,9 +78,13 @@ class Confinement:
         set_limit(resource.RLIMIT_NOFILE, (settings.open_files, settings.open_files))
         if not settings.confined:
             return
-        kernel.landlock_restrict(ruleset)
+        if settings.landlock:
+            kernel.landlock_restrict(ruleset)
         if settings.processes == 0:
-            kernel.seccomp(kernel.load_program(child_filter(self._machine, os.getpid())))
+            pid = os.getpid()
+            for hole in self._pid_holes:
+                _U32.pack_into(self._child_program.buffer, hole, pid)
+            kernel.seccomp(self._child_program)
         elif not settings.cgroup_procs:
             most = settings.processes + _COMPANIONS[settings.driver]
             set_limit(resource.RLIMIT_NPROC, (most, most))

@@ -4,8 +4,12 @@ Decides the failure class of every exception a skill can raise. Runs inside the 
 imports nothing but the standard library; it never decides whether to retry.
 """
 
-from types import TracebackType
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Any
 
 MOST_DETAIL_BYTES = 4096
 

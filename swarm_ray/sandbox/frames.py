@@ -39,7 +39,7 @@ class FrameReader:
     __slots__ = ("_buffer", "_limit_bytes")
 
     def __init__(self, limit_bytes: int) -> None:
-        self._buffer = b""
+        self._buffer = bytearray()
         self._limit_bytes = limit_bytes
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
@@ -49,7 +49,8 @@ class FrameReader:
             WorkerError: the frame is too large (`sandbox.frame_too_large`) or is not a JSON object
                 with a `frame` name (`sandbox.frame_malformed`); kill the child.
         """
-        buffer = self._buffer + data if self._buffer else data
+        buffer = self._buffer
+        buffer += data
         frames = []
         at = 0
         while len(buffer) - at >= _HEAD_BYTES:
@@ -65,11 +66,11 @@ class FrameReader:
                 break
             frames.append(_decode(buffer[start : start + size]))
             at = start + size
-        self._buffer = buffer[at:] if at else buffer
+        del buffer[:at]
         return frames
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def _decode(body: bytearray) -> dict[str, Any]:
     try:
         frame = orjson.loads(body)
     except orjson.JSONDecodeError as error:

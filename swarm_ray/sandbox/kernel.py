@@ -51,7 +51,8 @@ class _PathRule(ctypes.Structure):
 class Program(ctypes.Structure):
     """A loaded filter program; keep it alive as long as it is used."""
 
-    _fields_ = (("count", ctypes.c_ushort), ("code", ctypes.c_char_p))
+    _fields_ = (("count", ctypes.c_ushort), ("code", ctypes.c_void_p))
+    buffer: "ctypes.Array[ctypes.c_char]"
 
 
 class _MountAttributes(ctypes.Structure):
@@ -117,7 +118,10 @@ def landlock_restrict(ruleset: int) -> None:
 
 def load_program(code: bytes) -> Program:
     """Make filter bytes ready for `seccomp`."""
-    return Program(len(code) // 8, code)
+    buffer = ctypes.create_string_buffer(code, len(code))
+    program = Program(len(code) // 8, ctypes.addressof(buffer))
+    program.buffer = buffer  # may be patched in place; must live as long as the program
+    return program
 
 
 def seccomp(program: Program) -> None:

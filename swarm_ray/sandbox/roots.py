@@ -80,10 +80,25 @@ def landlock_rules(bundle: Path, libraries: list[str], *, processes: bool) -> li
     return list(rules.items())
 
 
-def visible_paths(bundle: Path, libraries: list[str], *, processes: bool) -> list[str]:
-    """Return what a sandbox with a file system of its own must mount, read-only."""
+def system_links() -> list[tuple[str, str]]:
+    """Return the links at the root that a merged /usr needs: (link, target)."""
+    names = ("/bin", "/sbin", "/lib", "/lib32", "/lib64")
+    return [(name, os.readlink(name)) for name in names if os.path.islink(name)]
+
+
+def visible_paths(
+    bundle: Path, libraries: list[str], reads: list[str], *, processes: bool
+) -> list[str]:
+    """Return what a sandbox with a file system of its own must mount, read-only.
+
+    Args:
+        bundle: folder of the unpacked bundle.
+        libraries: folders on the children's import path.
+        reads: what the attempt declared.
+        processes: whether programs may be executed.
+    """
     own_code = os.path.dirname(os.path.abspath(__file__))
-    seen = [interpreter(), *library_roots(libraries), os.fspath(bundle), _ZONES, own_code]
+    seen = [interpreter(), *library_roots(libraries), os.fspath(bundle), _ZONES, own_code, *reads]
     seen += installed_libraries()
     if processes:
         seen += [*program_roots(), "/etc/ld.so.cache", "/etc/localtime"]

@@ -1,18 +1,21 @@
 """What a zygote is told at its start.
 
 Decides the fields of the CONFIG message. Shared by the host, which fills them, and the zygote, which
-obeys; it holds no item and nothing of an attempt.
+obeys; it holds no item and nothing of an attempt. A plain class: the dataclasses module would cost
+every child over a megabyte of page tables.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from __future__ import annotations
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
 class Settings:
-    """Start-up orders of one zygote.
+    """Start-up orders of one zygote; never changed once made.
 
-    Args:
+    Attributes:
         driver: name of the driver, for the report.
         label: isolation class, for the report.
         bundle: folder of the unpacked bundle.
@@ -22,7 +25,8 @@ class Settings:
         tmp_root: folder below which each child gets its own.
         leave: namespaces to leave by itself; empty when the driver has done so, or cannot.
         inside: namespaces the driver has already left.
-        confined: apply Landlock and seccomp; only the `none` driver says no.
+        confined: apply seccomp and give up privileges; only the `none` driver says no.
+        landlock: give each child a Landlock domain.
         processes: processes one child may have; above 0 the zygote serves a single attempt.
         cgroup_procs: file to write this process into before anything else; empty for none.
         notes: what the host already knows to be weaker than it could be.
@@ -38,7 +42,7 @@ class Settings:
     leave: list[str]
     inside: list[str]
     confined: bool
-    reserve: int
+    landlock: bool
     processes: int
     cgroup_procs: str
     memory_bytes: int
@@ -49,12 +53,21 @@ class Settings:
     frame_limit_bytes: int
     notes: list[str]
 
+    def __init__(self, **fields: Any) -> None:
+        """Set every field.
+
+        Raises:
+            TypeError: one is missing or unknown.
+        """
+        wanted = set(type(self).__annotations__)
+        if set(fields) != wanted:
+            raise TypeError(f"settings differ in {sorted(wanted ^ set(fields))}")
+        self.__dict__.update(fields)
+
+    def changed(self, **fields: Any) -> Settings:
+        """Return a copy with some fields replaced."""
+        return Settings(**{**self.__dict__, **fields})
+
     def to_dict(self) -> dict[str, Any]:
         """Return the orders as plain data for the CONFIG message."""
-        return asdict(self)
-
-    @staticmethod
-    def from_dict(value: dict[str, Any]) -> "Settings":
-        """Read the orders back; unknown or missing fields raise TypeError."""
-        rules = [(str(path), int(rights)) for path, rights in value.pop("rules")]
-        return Settings(**value, rules=rules)
+        return dict(self.__dict__)

@@ -4,15 +4,20 @@ Decides how `skills/*.py` becomes modules. The zygote holds the compiled bytes a
 compiling happens in a confined child too, since a source text may attack the compiler.
 """
 
+from __future__ import annotations
+
 import marshal
 import os
 import sys
-from collections.abc import Sequence
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
 
 from swarm_ray.sandbox.failures import StructuralError
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 # name -> compiled bytes, or why there are none
 Compiled = dict[str, "bytes | str"]

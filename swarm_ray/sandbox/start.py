@@ -4,11 +4,12 @@ Decides what is loaded and locked, in which order, before the first child; and t
 holds, or why nothing does.
 """
 
-import fcntl
+from __future__ import annotations
+
 import os
 import resource
-import socket
 import sys
+from _socket import socket
 
 from swarm_ray.sandbox import kernel, skill_code, wire
 from swarm_ray.sandbox.bundle_image import BundleError, load_image, threads
@@ -18,18 +19,19 @@ from swarm_ray.sandbox.settings import Settings
 from swarm_ray.sandbox.zygote import CHILD_FD, Zygote, compile_confined, fatal
 
 _MOST_OPEN_FILES = 4096
+_CONTROL_FD = 10
 
 
-def _high(control: socket.socket) -> socket.socket:
+def _high(control: socket) -> socket:
     """Move the control socket away from the descriptor that children use."""
-    fd = fcntl.fcntl(control.fileno(), fcntl.F_DUPFD_CLOEXEC, CHILD_FD + 7)
+    fd = os.dup2(control.fileno(), _CONTROL_FD, inheritable=False)
     control.close()
     null = os.open(os.devnull, os.O_RDWR)
     for number in (0, 1, 2, CHILD_FD):
         os.dup2(null, number)
     if null > CHILD_FD:
         os.close(null)
-    return socket.socket(fileno=fd)
+    return socket(fileno=fd)
 
 
 def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
@@ -44,7 +46,7 @@ def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
 
 
 def run_zygote(
-    control: socket.socket, settings: Settings, left: list[str], notes: list[str]
+    control: socket, settings: Settings, left: list[str], notes: list[str]
 ) -> None:
     """Load the bundle, lock the door, tell the host, and serve until it hangs up."""
     if left or settings.inside:
@@ -62,7 +64,7 @@ def run_zygote(
 
 
 def _ready(
-    control: socket.socket, settings: Settings, left: list[str], notes: list[str]
+    control: socket, settings: Settings, left: list[str], notes: list[str]
 ) -> tuple[Zygote, dict[str, object]]:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = _MOST_OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _MOST_OPEN_FILES)
@@ -71,6 +73,7 @@ def _ready(
     own_pids = "pid" in left or "pid" in settings.inside
     own_mounts = _mounts(settings, left, notes)
     worker = load_image(settings.bundle, settings.libraries)
+    os.environ.clear()  # preloads have read what was meant for them
     if threads() != 1:
         raise BundleError("bundle.preload_threads", "a preload has started threads; it cannot fork")
     if own_mounts and "mnt" in left:
@@ -87,7 +90,7 @@ def _ready(
         "label": settings.label,
         "driver": settings.driver,
         "namespaces": [*left, *settings.inside],
-        "landlock_abi": kernel.landlock_abi() if settings.confined else 0,
+        "landlock_abi": kernel.landlock_abi() if settings.landlock else 0,
         "seccomp": settings.confined,
         "limits": confinement.limits(),
         "notes": notes,

@@ -4,7 +4,8 @@ Decides in which order steps run and what each is given. It runs inside the sand
 confinement and before any tenant code; it never retries and never decides what a failure means.
 """
 
-from typing import Any
+from __future__ import annotations
+
 
 from swarm_ray.sandbox import gates
 from swarm_ray.sandbox.channel import Channel
@@ -12,8 +13,13 @@ from swarm_ray.sandbox.executors import executor
 from swarm_ray.sandbox.failures import InputError, StructuralError, failed
 from swarm_ray.sandbox.skill_context import Attempt, Context
 
-Tasks = dict[str, dict[str, Any]]
-Knowledge = dict[str, str]
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
+
+    Tasks = dict[str, dict[str, Any]]
+    Knowledge = dict[str, str]
+
 
 
 class Worker:

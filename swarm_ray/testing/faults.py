@@ -9,7 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Odds of one simulated world; the default is a bad day with everything in it."""
+    """Odds of one simulated world; the default is a bad day with everything in it.
+
+    Messages, hosts and attempts are drawn per message, per host and heartbeat, and per attempt;
+    coordinator and disk per commit; refusals per answer; people per heartbeat.
+    """
 
     lose_message: int = 20
     duplicate_message: int = 20
@@ -17,6 +21,7 @@ class Faults:
     crash_host: int = 2
     partition_host: int = 2
     crash_coordinator: int = 4
+    rival_coordinator: int = 2
     lose_unsynced: int = 500
     write_error: int = 4
     transient: int = 40
@@ -24,8 +29,37 @@ class Faults:
     bad_input: int = 10
     structural: int = 0
     hang: int = 5
+    refuse_step: int = 10
+    refuse_convergence: int = 10
+    refuse_effect: int = 10
+    cancel_item: int = 2
+    cancel_run: int = 0
 
     @staticmethod
     def none() -> "Faults":
         """A world in which everything works."""
-        return Faults(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+        return Faults(**dict.fromkeys(Faults.__slots__, 0))
+
+    @staticmethod
+    def heavy() -> "Faults":
+        """A world in which little works: several things break within every second."""
+        return Faults(
+            lose_message=150,
+            duplicate_message=150,
+            slow_message=150,
+            crash_host=15,
+            partition_host=20,
+            crash_coordinator=30,
+            rival_coordinator=20,
+            write_error=30,
+            transient=120,
+            rate_limited=60,
+            bad_input=30,
+            structural=1,
+            hang=15,
+            refuse_step=60,
+            refuse_convergence=80,
+            refuse_effect=100,
+            cancel_item=10,
+            cancel_run=1,
+        )

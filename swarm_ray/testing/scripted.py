@@ -190,9 +190,7 @@ class ScriptedHosts:
 
 def _seat(settings: Settings, name: str) -> _Seat:
     key = SigningKey.generate()
-    info = HostInfo(
-        name, settings.site, settings.organisation, SLOTS, key.public.raw, "scripted"
-    )
+    info = HostInfo(name, settings.site, settings.organisation, SLOTS, key.public.raw, "scripted")
     return _Seat(info, key, Host(SLOTS, 10_000, settings.lease_s * 1_000_000))
 
 

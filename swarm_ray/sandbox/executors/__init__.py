@@ -4,15 +4,21 @@ Decides which executor a kind means. Runs inside the sandbox; a kind that is not
 structural error, never a stub.
 """
 
-from collections.abc import Callable, Iterable
+from __future__ import annotations
+
 from importlib import import_module
-from typing import Any
 
 from swarm_ray.sandbox.failures import StructuralError
 from swarm_ray.sandbox.skill_context import Context
 
-# (step, given inputs, ctx) -> the step's output
-Executor = Callable[[dict[str, Any], dict[str, Any], Context], Any]
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    # (step, given inputs, ctx) -> the step's output
+    Executor = Callable[[dict[str, Any], dict[str, Any], Context], Any]
+
 
 _MODULES = {
     "skill": "skill",

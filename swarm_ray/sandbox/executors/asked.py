@@ -4,12 +4,17 @@ Decides what is sent: for a model the step's own words, its knowledge and its in
 The host performs or refuses it within the attempt's budget slice.
 """
 
+from __future__ import annotations
+
 import json
-from typing import Any
 
 from swarm_ray.sandbox.executors.template import render
 from swarm_ray.sandbox.failures import StructuralError
 from swarm_ray.sandbox.skill_context import Context
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
 _OWN_OPTIONS = ("action", "system")
 

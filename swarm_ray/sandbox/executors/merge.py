@@ -4,12 +4,17 @@ Decides how results reach the function: all at once, or folded in input order. I
 site or model produced a result.
 """
 
-from typing import Any
+from __future__ import annotations
+
 
 from swarm_ray.sandbox import skill_code
 from swarm_ray.sandbox.executors.skill import reseed
 from swarm_ray.sandbox.failures import InputError
 from swarm_ray.sandbox.skill_context import Context
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _results(given: dict[str, Any]) -> list[dict[str, Any]]:

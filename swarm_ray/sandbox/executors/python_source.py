@@ -4,12 +4,17 @@ Decides what counts as a finding and how functions are measured. It parses and n
 source. Cyclomatic complexity as McCabe (1976): decisions plus one, per function.
 """
 
+from __future__ import annotations
+
 import ast
-from collections.abc import Iterator
-from typing import Any
 
 from swarm_ray.sandbox.failures import InputError
 from swarm_ray.sandbox.skill_context import Context
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
 
 _DECISIONS = (
     ast.If, ast.For, ast.AsyncFor, ast.While, ast.IfExp, ast.ExceptHandler, ast.Assert,

@@ -4,11 +4,16 @@ Decides how a skill function is called and that random state is the attempt's ow
 the value; the channel refuses what is not JSON.
 """
 
+from __future__ import annotations
+
 import sys
-from typing import Any
 
 from swarm_ray.sandbox import skill_code
 from swarm_ray.sandbox.skill_context import Context
+
+TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def reseed(seed: int | None) -> None:

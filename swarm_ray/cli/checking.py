@@ -1,0 +1,98 @@
+"""Verbs that check before anything is spent: validate, plan, doctor; and gc, which tidies up."""
+
+from typing import Annotated
+
+import typer
+
+from swarm_ray.cli.options import Inputs, Items, Json, Name, WithoutBindings
+from swarm_ray.cli.output import ExitCode, Output, guarded
+
+
+@guarded
+def validate(
+    name: Name, without_bindings: WithoutBindings = False, json_output: Json = False
+) -> None:
+    """Check a definition; print every flaw with file and line."""
+    from swarm_ray.client.session import current_session
+    from swarm_ray.client.starting import link_process
+    from swarm_ray.errors import StructuralError
+
+    output = Output(json_output)
+    settings = current_session().settings
+    try:
+        linked = link_process(name, settings, without_bindings=without_bindings)
+    except StructuralError as error:
+        flaws = error.fields.get("flaws", [])
+        output.data({"event": "validated", "ok": False, "flaws": flaws})
+        for flaw in flaws:
+            output.say(f"{flaw['file']}:{flaw['line']}: {flaw['code']}: {flaw['message']}")
+            if flaw["hint"]:
+                output.say(f"    remedy: {flaw['hint']}")
+        count = len(flaws)
+        output.note(f"error [{error.code}]: {count} flaw{'s' if count != 1 else ''}")
+        raise typer.Exit(ExitCode.USAGE) from None
+    plan = linked.plan
+    output.data({"event": "validated", "ok": True, "flaws": [], "notes": list(linked.notes)})
+    output.say(f"{plan.process} version {plan.version} holds: {len(plan.steps)} steps.")
+    for note in linked.notes:
+        output.say(f"note: {note}")
+
+
+@guarded
+def plan(
+    name: Name,
+    inputs: Inputs = None,
+    items: Items = None,
+    without_bindings: WithoutBindings = False,
+    json_output: Json = False,
+) -> None:
+    """Say what a run would do, and cost at most."""
+    from swarm_ray.cli.planning import plan_data, plan_lines
+    from swarm_ray.cli.steering import ready_launch
+    from swarm_ray.client.session import current_session
+
+    output = Output(json_output)
+    session = current_session()
+    launch = ready_launch(session, name, inputs or [], items, "", without_bindings)
+    output.data(plan_data(launch, session.settings))
+    for line in plan_lines(launch, session.settings):
+        output.say(line)
+
+
+@guarded
+def doctor(json_output: Json = False) -> None:
+    """Try out what a run needs here; say what is missing."""
+    from swarm_ray.cli.diagnosis import diagnose
+    from swarm_ray.client.session import current_session
+
+    output = Output(json_output)
+    checks = diagnose(current_session().settings)
+    for check in checks:
+        output.data(check.to_dict())
+        output.say(
+            f"{'ok ' if check.ok else 'BAD' if check.needed else '-- '} {check.name}: {check.found}"
+        )
+        if check.remedy and not check.ok:
+            output.say(f"      remedy: {check.remedy}")
+    if any(check.needed and not check.ok for check in checks):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+@guarded
+def gc(
+    keep_days: Annotated[
+        int, typer.Option("--keep-days", metavar="N", help="Keep closed runs of N days.", min=0)
+    ] = 30,
+    json_output: Json = False,
+) -> None:
+    """Delete closed runs past their time."""
+    from swarm_ray.client.session import current_session
+
+    output = Output(json_output)
+    session = current_session()
+    if not session.connected:
+        output.note("connecting to the cluster (a private one is started when there is none) …")
+    deleted = dict(session.service().collect_garbage(keep_days))
+    output.data({"event": "gc", **deleted})
+    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in deleted.items())
+    output.say(f"Deleted: {told or 'nothing'}.")

@@ -1,0 +1,226 @@
+"""The three ways to confine a worker on this machine.
+
+Decides how each driver starts its zygotes and which attempts get one of their own. `landlock` locks
+processes in place; `bwrap` gives them a file system and namespaces of their own as well and serves
+kernels with an older Landlock; `none` confines nothing and is used only when asked for by name.
+"""
+
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from swarm_ray.errors import UsageError
+from swarm_ray.ports.sandbox import AttemptPolicy, ZygotePolicy
+from swarm_ray.sandbox import bundle_image, cgroups, kernel, roots
+from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.syscalls import ARCHITECTURES
+from swarm_ray.sandbox.zygote_front import ZygoteFront, refuse_processes
+from swarm_ray.sandbox.zygote_process import Launch
+
+_BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
+_PYTHON_FLAGS = ["-I", "-S"]
+_LEAVE = ["mnt", "pid", "net", "ipc", "uts"]
+_BWRAP_TMP = "/scratch"
+_BWRAP_INSIDE = ["user", "mnt", "pid", "net", "ipc", "uts"]
+_BWRAP_FLAGS = [
+    *(f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")),
+    "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "worker",
+]  # fmt: skip
+_COMPANIONS = 3  # launcher, zygote and the child itself count towards a pids limit
+
+
+def _require_linux(driver: str) -> None:
+    if sys.platform != "linux" or platform.machine() not in ARCHITECTURES:
+        raise UsageError(
+            "sandbox.platform",
+            f"the {driver} sandbox needs Linux on x86-64 or arm64",
+            hint="use a Linux host, or ask for the driver `none` and accept no isolation",
+        )
+
+
+def _libraries(bundle: Path, policy: ZygotePolicy) -> list[str]:
+    """Return package folders the children see: none while only the standard library is preloaded."""
+    try:
+        preload = bundle_image.read_linked(os.fspath(bundle)).preload
+    except bundle_image.BundleError as error:
+        raise UsageError(error.code, str(error), hint="build the bundle again") from error
+    if all(name.partition(".")[0] in sys.stdlib_module_names for name in preload):
+        return []
+    return [os.path.realpath(path) for path in policy.library_paths] or roots.installed_libraries()
+
+
+def _settings(
+    driver: str,
+    label: str,
+    bundle: Path,
+    policy: ZygotePolicy,
+    attempt: AttemptPolicy | None,
+    tmp_root: str,
+) -> Settings:
+    libraries = _libraries(bundle, policy)
+    attempt = attempt or AttemptPolicy()
+    rules = roots.landlock_rules(bundle, libraries, processes=attempt.processes > 0)
+    rules += [(os.fspath(path), kernel.READ) for path in attempt.reads]
+    return Settings(
+        driver=driver,
+        label=label,
+        bundle=os.fspath(bundle),
+        sys_path=[*roots.standard_path(), *libraries],
+        libraries=roots.installed_libraries(),
+        rules=rules,
+        tmp_root=tmp_root,
+        leave=[],
+        inside=[],
+        confined=True,
+        landlock=True,
+        processes=attempt.processes,
+        cgroup_procs="",
+        memory_bytes=attempt.memory_bytes or policy.memory_bytes,
+        cpu_s=attempt.cpu_s or policy.cpu_s,
+        file_size_bytes=policy.file_size_bytes,
+        tmp_bytes=policy.tmp_bytes,
+        open_files=policy.open_files,
+        frame_limit_bytes=policy.frame_limit_bytes,
+        notes=[],
+    )
+
+
+def _counted(driver: str, processes: int) -> cgroups.PidsGroup | None:
+    """Make the group that counts an attempt's processes; None where a user limit does it."""
+    if processes == 0 or os.geteuid() != 0:
+        return None
+    group = cgroups.pids_group(processes + _COMPANIONS)
+    if group is None:
+        raise refuse_processes(driver, "root is exempt from user limits and has no pids cgroup")
+    return group
+
+
+def _python() -> list[str]:
+    return [roots.interpreter(), *_PYTHON_FLAGS, _BOOT]
+
+
+class LandlockDriver:
+    """Confines by Landlock, seccomp, limits and, where permitted, namespaces of the zygote."""
+
+    name = "landlock"
+    label = "shared-kernel"
+
+    def start(self, bundle: Path, policy: ZygotePolicy) -> ZygoteFront:
+        """Start a zygote; returns before it is ready.
+
+        Raises:
+            UsageError: no Linux, Landlock older than ABI 6 or off, or no bundle.
+        """
+        _require_linux(self.name)
+        abi = kernel.landlock_abi()
+        if abi < kernel.NEEDED_ABI:
+            raise UsageError(
+                "sandbox.landlock_abi",
+                f"Landlock ABI {abi} cannot keep workers from signalling each other",
+                hint="use Linux 6.12 or later with Landlock enabled, or the driver `bwrap`",
+            )
+        return ZygoteFront(self, bundle.resolve(), policy)
+
+    def alone(self, attempt: AttemptPolicy) -> bool:
+        """Processes need a namespace of their own, so that all of them end with the attempt."""
+        return attempt.processes > 0
+
+    def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
+        """Prepare a zygote process."""
+        group = _counted(self.name, attempt.processes if attempt else 0)
+        tmp_root = os.path.realpath(tempfile.mkdtemp(prefix="swarm-ray-"))
+        settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
+            leave=_LEAVE,
+            cgroup_procs=group.procs if group else "",
+        )
+        return Launch(_python(), settings, tmp_root, group)
+
+
+class BwrapDriver:
+    """Confines by bubblewrap's namespaces and file system, and inside as `landlock` does.
+
+    Args:
+        per_attempt: give every attempt its own namespaces; None decides by the kernel's Landlock,
+            without which children of one zygote could reach each other.
+    """
+
+    name = "bwrap"
+    label = "shared-kernel"
+
+    def __init__(self, *, per_attempt: bool | None = None) -> None:
+        self._landlock = kernel.landlock_abi() >= kernel.NEEDED_ABI and not per_attempt
+        self._per_attempt = not self._landlock
+
+    def start(self, bundle: Path, policy: ZygotePolicy) -> ZygoteFront:
+        """Start a zygote; returns before it is ready.
+
+        Raises:
+            UsageError: no Linux, no bubblewrap, or no bundle.
+        """
+        _require_linux(self.name)
+        if shutil.which("bwrap") is None:
+            raise UsageError(
+                "sandbox.bwrap_missing",
+                "the program bwrap is not installed",
+                hint="install bubblewrap from the distribution's packages",
+            )
+        return ZygoteFront(self, bundle.resolve(), policy)
+
+    def alone(self, attempt: AttemptPolicy) -> bool:
+        """Reads must be mounted and processes counted; both belong to one attempt."""
+        return self._per_attempt or attempt.processes > 0 or bool(attempt.reads)
+
+    def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
+        """Prepare a zygote process within bubblewrap."""
+        group = _counted(self.name, attempt.processes if attempt else 0)
+        settings = _settings(self.name, self.label, bundle, policy, attempt, _BWRAP_TMP).changed(
+            inside=_BWRAP_INSIDE,
+            landlock=self._landlock,
+            cgroup_procs=group.procs if group else "",
+        )
+        reads = [os.fspath(path) for path in attempt.reads] if attempt else []
+        processes = settings.processes > 0
+        visible = roots.visible_paths(bundle, settings.sys_path, reads, processes=processes)
+        argv = [str(shutil.which("bwrap")), *_BWRAP_FLAGS]
+        argv += ["--proc", "/proc", "--dev", "/dev"]
+        argv += ["--size", str(policy.tmp_bytes), "--tmpfs", _BWRAP_TMP]
+        for link, target in roots.system_links():
+            argv += ["--symlink", target, link]
+        for path in visible:
+            argv += ["--ro-bind", path, path]
+        if group is not None:
+            argv += ["--bind", group.procs, group.procs]
+        argv += ["--remount-ro", "/", "--chdir", "/", "--"]
+        return Launch([*argv, *_python()], settings, group=group)
+
+
+class NoneDriver:
+    """Confines nothing; for machines that can do no better, and only when asked for by name."""
+
+    name = "none"
+    label = "none"
+
+    def start(self, bundle: Path, policy: ZygotePolicy) -> ZygoteFront:
+        """Start a zygote; returns before it is ready.
+
+        Raises:
+            UsageError: there is no bundle.
+        """
+        return ZygoteFront(self, bundle.resolve(), policy)
+
+    def alone(self, attempt: AttemptPolicy) -> bool:
+        """Nothing is counted and nothing hidden, so one zygote serves all."""
+        return False
+
+    def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
+        """Prepare a zygote process."""
+        tmp_root = os.path.realpath(tempfile.mkdtemp(prefix="swarm-ray-"))
+        settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
+            confined=False,
+            landlock=False,
+            notes=["nothing is confined: a worker can do what its host can"],
+        )
+        return Launch(_python(), settings, tmp_root)

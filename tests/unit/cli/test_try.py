@@ -1,0 +1,12 @@
+def test_x(cli, folder):
+    r = cli("run", str(folder), "-i", 'people=["ann","flaky","broken","bob","slow"]', "--output-dir", str(folder/"o"))
+    print(r.stdout); print("ERR", r.stderr); print(r.exit_code)
+    r = cli("show","last"); print(r.stdout, r.stderr)
+    r = cli("runs"); print(r.stdout, r.stderr)
+    r = cli("story","last"); print(r.stdout, r.stderr)
+    r = cli("story","last","--item","1"); print(r.stdout, r.stderr)
+    r = cli("show","last","--json"); print(r.stdout[:1500], r.stderr)
+    r = cli("run", str(folder/"asking.yaml"), "-i", 'people=["ann"]'); print(r.stdout, r.stderr, r.exit_code)
+    r = cli("decide", "last", "0", "yes", "--reason", "why not"); print(r.stdout, r.stderr, r.exit_code)
+    r = cli("plan", str(folder), "-i", 'people=["ann","flaky"]'); print(r.stdout, r.stderr, r.exit_code)
+    r = cli("run", str(folder), "-i", 'people=["broken"]', "--json"); print(r.stdout, r.stderr, r.exit_code)
