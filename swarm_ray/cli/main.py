@@ -39,7 +39,7 @@ for verb in (
 
 def main() -> None:
     """Run the program."""
-    app()
+    app(prog_name="swarm-ray")
 
 
 if __name__ == "__main__":

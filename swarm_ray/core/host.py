@@ -63,7 +63,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class Host:
-    """State of one host; all times are its own monotonic microseconds."""
+    """State of one host; all times are its own monotonic microseconds.
+
+    `lanes` holds (batch, lanes) of the newest batch per swarm; `seen` are attempts that ended,
+    `barred` those that were withdrawn before they arrived, the last `remembered` of each.
+    """
 
     slots: int
     credit: int
@@ -81,6 +85,7 @@ class Host:
     barred: dict[Key, None] = field(default_factory=dict)
     sequence: int = 0
     turn: int = 0
+    remembered: int = REMEMBERED
 
     def lead(self, epoch: int, now_us: int) -> None:
         """A coordinator speaks: refuse an older one, renew the lease.
@@ -163,7 +168,7 @@ class Host:
                 self._cancel(key, self._unqueue(work, key))
                 self._tidy(work)
             elif key not in self.seen:
-                _remember(self.barred, key)
+                self._remember(self.barred, key)
         return kills
 
     def _knows(self, work: Work, key: Key) -> bool:
@@ -183,9 +188,14 @@ class Host:
         self._owe(key, batch, Row(key[2], key[3], "cancelled", code="attempt.withdrawn"))
 
     def _owe(self, key: Key, batch: int, row: Row) -> None:
-        _remember(self.seen, key)
+        self._remember(self.seen, key)
         self.barred.pop(key, None)
         self.done.setdefault((key[0], key[1], batch), []).append(row)
+
+    def _remember(self, known: dict[Key, None], key: Key) -> None:
+        known[key] = None
+        if len(known) > self.remembered:
+            del known[next(iter(known))]
 
     def _tidy(self, work: Work) -> None:
         if work not in self.queues and not self.busy.get(work):
@@ -217,9 +227,3 @@ class Host:
     def expired(self, now_us: int) -> bool:
         """Say whether the lease ran out: kill everything and exit."""
         return bool(self.lease_until_us) and now_us > self.lease_until_us
-
-
-def _remember(known: dict[Key, None], key: Key) -> None:
-    known[key] = None
-    if len(known) > REMEMBERED:
-        del known[next(iter(known))]

@@ -23,7 +23,7 @@ class ZygotePolicy:
         file_size_bytes: largest file a child may write.
         tmp_bytes: all temporary files of one zygote's children together (held by the kernel where
             the driver has its own mount namespace).
-        open_files: descriptors of one child.
+        open_files: descriptors of the zygote, which holds two per living child, and of each child.
         frame_limit_bytes: largest frame in either direction.
         library_paths: folders where `preload` modules are found besides the standard library;
             empty means this interpreter's own.
@@ -34,7 +34,7 @@ class ZygotePolicy:
     cpu_s: int = 60
     file_size_bytes: int = 64 * MIB
     tmp_bytes: int = 256 * MIB
-    open_files: int = 128
+    open_files: int = 1024
     frame_limit_bytes: int = 8 * MIB
     library_paths: tuple[Path, ...] = ()
 

@@ -7,7 +7,6 @@ A step that fails ends the process: nothing runs half confined.
 
 import os
 import resource
-import struct
 
 from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.seccomp import child_filter, shared_filter
@@ -16,9 +15,6 @@ from swarm_ray.sandbox.settings import Settings
 # Besides its own processes a sandbox with declared processes holds the launcher, the zygote and the
 # child itself; the launcher counts where it lives in the same user namespace or cgroup.
 _COMPANIONS = {"landlock": 3, "bwrap": 2, "none": 3}
-
-
-_U32 = struct.Struct("=I")
 
 
 class Confinement:
@@ -35,8 +31,7 @@ class Confinement:
         self._own_pids = own_pids
         self._own_mounts = own_mounts
         self._machine = os.uname().machine
-        code, self._pid_holes = child_filter(self._machine)
-        self._child_program = kernel.load_program(code)
+        self._child_program = kernel.load_program(child_filter(self._machine))
 
     def lock_zygote(self) -> None:
         """Apply what every child inherits; the zygote itself loses it as well."""
@@ -44,6 +39,8 @@ class Confinement:
         size = settings.file_size_bytes
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_AS, (settings.memory_bytes, settings.memory_bytes))
+        _lower(resource.RLIMIT_NOFILE, settings.open_files)
         os.umask(0o077)
         if not settings.confined:
             return
@@ -65,29 +62,31 @@ class Confinement:
         own = [(tmp, rights), *((path, kernel.READ) for path in reads)]
         return kernel.landlock_ruleset([*self._settings.rules, *own])
 
-    def lock_child(self, ruleset: int, memory_bytes: int, cpu_s: int) -> None:
-        """Lock the calling child for good. Nothing of the tenant has run in it yet."""
+    def lock_child(self, ruleset: int, cpu_s: int, memory_bytes: int = 0) -> None:
+        """Lock the calling child for good. Nothing of the tenant has run in it yet.
+
+        Args:
+            ruleset: what `ruleset` returned for this child.
+            cpu_s: its processor time; counted from its fork, unlike the zygote's.
+            memory_bytes: an address space smaller than the inherited one; 0 keeps that.
+        """
         settings = self._settings
         os.setsid()
-        if not self._own_pids and settings.confined:
-            kernel.die_with_parent()
-        set_limit = resource.setrlimit
-        set_limit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         # One second between the signal a program can see and the one it cannot.
-        set_limit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
-        set_limit(resource.RLIMIT_NOFILE, (settings.open_files, settings.open_files))
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
+        if memory_bytes:
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         if not settings.confined:
             return
+        if not self._own_pids:
+            kernel.die_with_parent()
         if settings.landlock:
             kernel.landlock_restrict(ruleset)
         if settings.processes == 0:
-            pid = os.getpid()
-            for hole in self._pid_holes:
-                _U32.pack_into(self._child_program.buffer, hole, pid)
             kernel.seccomp(self._child_program)
         elif not settings.cgroup_procs:
             most = settings.processes + _COMPANIONS[settings.driver]
-            set_limit(resource.RLIMIT_NPROC, (most, most))
+            resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
     def limits(self) -> list[str]:
         """Say how limits are held, for the isolation report."""
@@ -99,3 +98,10 @@ class Confinement:
         if self._own_mounts:
             held.append("tmpfs:size")
         return held
+
+
+def _lower(limit: int, wanted: int) -> None:
+    """Set a limit for good, to `wanted` or to the lower one already in force."""
+    _, most = resource.getrlimit(limit)
+    value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+    resource.setrlimit(limit, (value, value))

@@ -9,9 +9,10 @@ import os
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # same on every architecture
 _MOUNT_SETATTR = 442
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 22, 24, 38
+_PR_SET_PDEATHSIG, _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 1, 24, 38
 _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
-_SECCOMP_MODE_FILTER = 2
+_SECCOMP_SET_MODE_FILTER = 1
+_SECCOMP = {"x86_64": 317, "aarch64": 277}.get(os.uname().machine, -1)
 _SIGKILL = 9
 _CAP_VERSION_3 = 0x20080522
 _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 0x1
@@ -36,7 +37,8 @@ OWN = ALL_RIGHTS & ~(EXECUTE | _IOCTL_DEV)
 NEEDED_ABI = 6
 
 _libc = ctypes.CDLL(None, use_errno=True)
-_libc.syscall.restype = ctypes.c_long
+_syscall = _libc.syscall
+_syscall.restype = ctypes.c_long
 
 
 class _Ruleset(ctypes.Structure):
@@ -53,6 +55,7 @@ class Program(ctypes.Structure):
 
     _fields_ = (("count", ctypes.c_ushort), ("code", ctypes.c_void_p))
     buffer: "ctypes.Array[ctypes.c_char]"
+    address: ctypes.c_void_p
 
 
 class _MountAttributes(ctypes.Structure):
@@ -72,7 +75,7 @@ def _check(result: int, call: str) -> int:
 
 def landlock_abi() -> int:
     """Return the Landlock version of the running kernel; 0 when it has none or it is off."""
-    return max(0, int(_libc.syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
+    return max(0, int(_syscall(_LANDLOCK_CREATE, None, ctypes.c_size_t(0), 1)))
 
 
 def landlock_ruleset(rules: list[tuple[str, int]]) -> int:
@@ -88,7 +91,7 @@ def landlock_ruleset(rules: list[tuple[str, int]]) -> int:
     attributes = _Ruleset(ALL_RIGHTS, 3, 3)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
     ruleset = _check(
-        _libc.syscall(_LANDLOCK_CREATE, ctypes.byref(attributes), size, 0), "landlock_create"
+        _syscall(_LANDLOCK_CREATE, ctypes.byref(attributes), size, 0), "landlock_create"
     )
     for path, rights in rules:
         landlock_allow(ruleset, path, rights)
@@ -105,14 +108,14 @@ def landlock_allow(ruleset: int, path: str, rights: int) -> None:
         if not os.path.isdir(path):
             rights &= FILE_RIGHTS
         rule = _PathRule(rights, target)
-        _check(_libc.syscall(_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0), "landlock_add")
+        _check(_syscall(_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0), "landlock_add")
     finally:
         os.close(target)
 
 
 def landlock_restrict(ruleset: int) -> None:
     """Put the calling process into a new domain of its own, for good."""
-    if _libc.syscall(_LANDLOCK_RESTRICT, ruleset, 0) < 0:
+    if _syscall(_LANDLOCK_RESTRICT, ruleset, 0) < 0:
         _check(-1, "landlock_restrict_self")
 
 
@@ -120,13 +123,14 @@ def load_program(code: bytes) -> Program:
     """Make filter bytes ready for `seccomp`."""
     buffer = ctypes.create_string_buffer(code, len(code))
     program = Program(len(code) // 8, ctypes.addressof(buffer))
-    program.buffer = buffer  # may be patched in place; must live as long as the program
+    program.buffer = buffer  # must live as long as the program
+    program.address = ctypes.c_void_p(ctypes.addressof(program))
     return program
 
 
 def seccomp(program: Program) -> None:
     """Install a filter for the calling process and all it forks, for good."""
-    if _libc.prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.byref(program), 0, 0) < 0:
+    if _syscall(_SECCOMP, _SECCOMP_SET_MODE_FILTER, 0, program.address) < 0:
         _check(-1, "seccomp")
 
 
@@ -165,7 +169,7 @@ def freeze_mounts() -> None:
     attributes = _MountAttributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
     _check(
-        _libc.syscall(
+        _syscall(
             _MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, ctypes.byref(attributes), size
         ),
         "mount_setattr",

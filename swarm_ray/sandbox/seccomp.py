@@ -30,7 +30,6 @@ _ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 _NR, _ARCH, _ARG = 0, 4, 16  # offsets in struct seccomp_data; arguments are 8 bytes each
 _X32_BIT = 0x40000000
 _CLONE_THREAD, _CLONE_NAMESPACES = 0x00010000, 0x7E020080
-_OWN_PID = 0xFFFFFFFF  # stands for a process id until the child fills its own in
 _SOCK_TYPE_MASK, _SOCK_STREAM = 0xF, 1
 
 Instruction = tuple[int, int, int, int]
@@ -110,21 +109,18 @@ def shared_filter(machine: str, *, processes: bool, metadata: bool) -> bytes:
     return _pack([*program, _PERMIT])
 
 
-def child_filter(machine: str) -> tuple[bytes, tuple[int, ...]]:
-    """Assemble the short filter of one child: threads but no processes, signals to itself only.
+def child_filter(machine: str) -> bytes:
+    """Assemble the short filter of one child: threads but no processes, and no `kill`.
+
+    `tgkill`, by which a process signals itself, stays open: Landlock keeps it inside the child's
+    own domain, and without Landlock a child shares its namespace with nobody but the zygote, which
+    as process 1 is out of its reach.
 
     Args:
         machine: as for `shared_filter`, which is already in force and has judged the architecture.
-
-    Returns:
-        The program, and the byte offsets at which the child writes its own process id as a u32.
     """
-    own: list[Instruction] = [_load_argument(0), (_JEQ, 0, 1, _OWN_PID), _PERMIT, _DENY]
     threads: list[Instruction] = [_load_argument(0), (_JSET, 0, 1, _CLONE_THREAD), _PERMIT, _DENY]
     program: list[Instruction] = [(_LOAD, 0, 0, _NR)]
     program += _when(number("clone", machine), threads)
-    program += _when(number("kill", machine), own)
-    program += _when(number("tgkill", machine), own)
-    program.append(_PERMIT)
-    holes = tuple(8 * at + 4 for at, each in enumerate(program) if each[3] == _OWN_PID)
-    return _pack(program), holes
+    program += _when(number("kill", machine), [_DENY])
+    return _pack([*program, _PERMIT])

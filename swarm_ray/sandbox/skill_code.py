@@ -128,6 +128,11 @@ def install(compiled: Compiled) -> None:
     sys.meta_path.append(loaded)  # type: ignore[arg-type]
 
 
+def forget(name: str) -> None:
+    """Take an imported skill module out of the process again."""
+    sys.modules.pop(name, None)
+
+
 def function(uses: str) -> Any:
     """Return the function that `uses` names, from the installed skills."""
     return loaded.function(uses)

@@ -16,11 +16,18 @@ if TYPE_CHECKING:
 class Slot:
     """One child's folder and the ruleset that opens it to that child alone."""
 
-    __slots__ = ("path", "ruleset")
+    __slots__ = ("folder", "path", "ruleset")
 
     def __init__(self, path: str, ruleset: int) -> None:
         self.path = path
+        self.folder = os.open(path, getattr(os, "O_PATH", 0) | os.O_DIRECTORY | os.O_CLOEXEC)
         self.ruleset = ruleset
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self.folder)
+        if self.ruleset >= 0:
+            os.close(self.ruleset)
 
 
 class Slots:
@@ -51,8 +58,7 @@ class Slots:
         if left is None:
             self._free.append(slot)
             return True
-        if slot.ruleset >= 0:
-            os.close(slot.ruleset)
+        slot.close()
         return False
 
 

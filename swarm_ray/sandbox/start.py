@@ -7,7 +7,6 @@ holds, or why nothing does.
 from __future__ import annotations
 
 import os
-import resource
 import sys
 from _socket import socket
 
@@ -16,9 +15,9 @@ from swarm_ray.sandbox.bundle_image import BundleError, load_image, threads
 from swarm_ray.sandbox.confinement import Confinement
 from swarm_ray.sandbox.departure import hide_processes, settle_mounts
 from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.warmth import warm_up
 from swarm_ray.sandbox.zygote import CHILD_FD, Zygote, compile_confined, fatal
 
-_MOST_OPEN_FILES = 4096
 _CONTROL_FD = 10
 
 
@@ -66,9 +65,6 @@ def run_zygote(
 def _ready(
     control: socket, settings: Settings, left: list[str], notes: list[str]
 ) -> tuple[Zygote, dict[str, object]]:
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = _MOST_OPEN_FILES if most == resource.RLIM_INFINITY else min(most, _MOST_OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     sys.path[:] = settings.sys_path
     own_pids = "pid" in left or "pid" in settings.inside
     own_mounts = _mounts(settings, left, notes)
@@ -84,7 +80,9 @@ def _ready(
     confinement.lock_zygote()
     tmp = os.path.join(settings.tmp_root, "compile")
     os.mkdir(tmp)
-    skill_code.install(compile_confined(confinement, settings, tmp))
+    compiled = compile_confined(confinement, settings, tmp)
+    warm_up()
+    skill_code.install(compiled)
     zygote = Zygote(control, settings, confinement, worker)
     report: dict[str, object] = {
         "label": settings.label,

@@ -57,8 +57,15 @@ class Zygote:
         self._pids: dict[int, int] = {}
         self._rows: list[wire.ExitRow] = []
         self._wake, wake_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        _signal.signal(_signal.SIGCHLD, _ignore)
-        _signal.set_wakeup_fd(wake_end, warn_on_full_buffer=False)
+        self._wake_end = wake_end
+        self._channel = Channel(CHILD_FD, settings.frame_limit_bytes)
+        _signal.signal(_signal.SIGCHLD, self._child_ended)
+
+    def _child_ended(self, signum: int, frame: object) -> None:
+        try:
+            os.write(self._wake_end, b"c")
+        except BlockingIOError:
+            return  # the pipe is full, so the loop is awake already
 
     def serve(self) -> None:
         """Serve the host until it closes the control socket."""
@@ -116,15 +123,13 @@ class Zygote:
         """Confine this process, then answer one run frame. Never returns."""
         code = _LOST
         try:
-            _signal.set_wakeup_fd(-1)
-            settings = self._settings
             os.dup2(fd, CHILD_FD)
-            channel = Channel(CHILD_FD, settings.frame_limit_bytes)
-            ruleset, memory_bytes, cpu_s = slot.ruleset, settings.memory_bytes, settings.cpu_s
+            settings, channel = self._settings, self._channel
+            os.fchdir(slot.folder)
             if special:
-                ruleset, memory_bytes, cpu_s = self._special(channel, slot)
-            os.chdir(slot.path)
-            self._confinement.lock_child(ruleset, memory_bytes, cpu_s)
+                self._lock_special(channel, slot)
+            else:
+                self._confinement.lock_child(slot.ruleset, settings.cpu_s)
             os.closerange(CHILD_FD + 1, _HIGHEST_FD)
             if settings.processes or not settings.confined:
                 os.environ.update(TMPDIR=slot.path, HOME=slot.path, **_PROGRAM_ENVIRONMENT)
@@ -135,17 +140,16 @@ class Zygote:
             # The interpreter's own end would flush and finalise what belongs to the zygote.
             os._exit(code)
 
-    def _special(self, channel: Channel, slot: Slot) -> tuple[int, int, int]:
+    def _lock_special(self, channel: Channel, slot: Slot) -> None:
         """Read the policy frame: it names paths of an item, which the zygote must not see."""
         frame = channel.read()
         if frame is None:
             os._exit(0)
         reads = tuple(str(path) for path in frame.get("reads") or ())
-        ruleset = self._confinement.ruleset(slot.path, reads)
-        return (
-            ruleset,
-            int(frame.get("memory_bytes") or self._settings.memory_bytes),
+        self._confinement.lock_child(
+            self._confinement.ruleset(slot.path, reads),
             int(frame.get("cpu_s") or self._settings.cpu_s),
+            int(frame.get("memory_bytes") or 0),
         )
 
     def _kill(self, token: int) -> None:
@@ -203,10 +207,6 @@ class Zygote:
             os.kill(pid, _signal.SIGKILL)
 
 
-def _ignore(signum: int, frame: object) -> None:
-    """Exists so that the wake-up descriptor is written; the default action would not."""
-
-
 def _end_everything() -> None:
     """Kill whatever a child with processes has left; this process is 1 of its namespace."""
     try:
@@ -228,7 +228,7 @@ def compile_confined(confinement: Confinement, settings: Settings, tmp: str) -> 
         code = 1
         try:
             os.close(ours)
-            confinement.lock_child(ruleset, settings.memory_bytes, settings.cpu_s)
+            confinement.lock_child(ruleset, settings.cpu_s)
             with os.fdopen(theirs, "wb") as out:
                 _write_compiled(out, skill_code.compile_skills(settings.bundle))
             code = 0

@@ -136,7 +136,7 @@ class ZygoteFront:
         """
         if not self.alive:
             raise WorkerError("sandbox.zygote_gone", f"the zygote is gone: {self.failure}")
-        if self._launcher.alone(attempt):
+        if self._launcher.alone(attempt) or self._too_large(attempt):
             token, sock = self._alone(attempt)
         elif attempt.is_default:
             token, sock = self._ready_made()
@@ -144,6 +144,10 @@ class ZygoteFront:
             token, sock = self._special(attempt)
         self._out.add(token)
         return ChildSocket(self, token, sock)
+
+    def _too_large(self, attempt: AttemptPolicy) -> bool:
+        """A child inherits its zygote's address-space limit and can only lower it."""
+        return (attempt.memory_bytes or 0) > self._policy.memory_bytes
 
     def _ready_made(self) -> tuple[int, socket.socket]:
         waiting = self._line.waiting

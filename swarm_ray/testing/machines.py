@@ -41,7 +41,7 @@ class Ledgers:
     started: set[tuple[str, int, int]] = field(default_factory=set)
     repeated: list[tuple[str, int, int]] = field(default_factory=list)
 
-    def begin(self, key: Key, tokens: int) -> None:
+    def begin(self, key: Key, tokens: int, *, counts: bool) -> None:
         """An attempt begins; it spends its tokens whatever becomes of it."""
         self.begun += 1
         self.tokens += tokens
@@ -49,6 +49,8 @@ class Ledgers:
         if attempt in self.started:
             self.repeated.append(attempt)
         self.started.add(attempt)
+        if not counts:
+            return
         self.running[key[1]] = self.running.get(key[1], 0) + 1
         self.widest[key[1]] = max(self.widest.get(key[1], 0), self.running[key[1]])
 
@@ -106,9 +108,7 @@ class Machine:
             duration_us = HANG_US if self._chance(self.faults.hang) else self._duration()
             row = self._fate(key, duration_us)
             self.running[key] = row
-            self.facts.begin(key, row.tokens)
-            if not self.counts:
-                self.facts.running[key[1]] -= 1
+            self.facts.begin(key, row.tokens, counts=self.counts)
             self.later(duration_us, lambda key=key, row=row: self._end(key, row))  # type: ignore[misc]  # bound defaults
 
     def _fate(self, key: Key, duration_us: int) -> Row:

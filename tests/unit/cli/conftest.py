@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 from swarm_ray.cli.main import app
 from swarm_ray.client.session import Session, using
 from swarm_ray.config import Settings
-from swarm_ray.testing.scripted import Call, Did, Fault, scripted_service
+from swarm_ray.testing.service import Call, Did, Fault, scripted_service
 
 PROCESS = """\
 process: greet_people

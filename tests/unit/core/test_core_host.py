@@ -2,7 +2,6 @@
 
 import pytest
 
-from swarm_ray.core import host as machine
 from swarm_ray.core.events import Row
 from swarm_ray.core.host import Host, Key, Kill, Order, Start
 from swarm_ray.errors import Busy, IntegrityError
@@ -69,11 +68,8 @@ def test_a_batch_that_comes_twice_runs_once() -> None:
     assert ada.queued == 0
 
 
-def test_attempts_stay_known_while_they_run_however_many_pass_by(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(machine, "REMEMBERED", 2)
-    ada = host(slots=2)
+def test_attempts_stay_known_while_they_run_however_many_pass_by() -> None:
+    ada = Host(2, 100, 1000, remembered=2)
     ada.accept(order(0))
     for item in range(1, 9):
         ada.accept(order(item))
