@@ -71,8 +71,14 @@ class Output:
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """Return the exit code of an error by its class."""
+    """Return the exit code of an error by its class, or by its code where that says more."""
     match error:
+        case SwarmError(code="run.budget_exceeded"):
+            return ExitCode.BUDGET
+        case SwarmError(code="run.deadline_exceeded"):
+            return ExitCode.DEADLINE
+        case SwarmError(code="run.decision_needed"):
+            return ExitCode.WAITING
         case IntegrityError():
             return ExitCode.UNVERIFIED
         case UsageError():

@@ -73,7 +73,8 @@ def complete_launch(
     if items is not None:
         from swarm_ray.client.items import read_items
 
-        given[item_input(linked)] = read_items(items)
+        name = item_input(linked)
+        given[name] = read_items(items)
     declared = {name: entry.to_record() for name, entry in linked.inputs.items()}
     return Launch(linked, complete_inputs(declared, given))
 

@@ -117,18 +117,7 @@ class Close:
     code: str = ""
 
 
-Command = (
-    Prepare
-    | Place
-    | Want
-    | Send
-    | Withdraw
-    | Converge
-    | SetTimer
-    | Ask
-    | Propose
-    | Close
-)
+Command = Prepare | Place | Want | Send | Withdraw | Converge | SetTimer | Ask | Propose | Close
 
 
 def command_to_record(command: Command) -> dict[str, Any]:

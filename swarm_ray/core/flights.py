@@ -49,9 +49,7 @@ def by_batch(flights: Mapping[int, Flight]) -> dict[tuple[int, str], list[tuple[
     return dict(sorted(batches.items()))
 
 
-def withdrawals(
-    swarm: str, flights: Mapping[int, Flight], items: Iterable[int]
-) -> list[Command]:
+def withdrawals(swarm: str, flights: Mapping[int, Flight], items: Iterable[int]) -> list[Command]:
     """Withdraw the attempts of these items, one command per host."""
     hosts: dict[str, list[int]] = {}
     for item in items:

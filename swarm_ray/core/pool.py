@@ -96,7 +96,9 @@ class Pool:
         for name in lanes:
             if name in self.seats:
                 share.told.setdefault(name, lanes[name])
-        for name in [name for name in share.told if not share.count(name) or name not in self.seats]:
+        for name in [
+            name for name in share.told if not share.count(name) or name not in self.seats
+        ]:
             del share.told[name]
 
     def forget(self, swarm: str) -> None:

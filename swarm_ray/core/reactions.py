@@ -38,8 +38,10 @@ class Reactions:
     ) -> Clause | None:
         """Use up and return the first clause that applies to so many successes, if any."""
         for index, clause in enumerate(clauses):
-            enough = succeeded * FULL_PPM >= clause.min_success_ppm * items if items else (
-                clause.min_success_ppm == 0
+            enough = (
+                succeeded * FULL_PPM >= clause.min_success_ppm * items
+                if items
+                else (clause.min_success_ppm == 0)
             )
             if enough and self.used.get((step, index), 0) < clause.max_times:
                 self.used[step, index] = self.used.get((step, index), 0) + 1

@@ -309,9 +309,7 @@ class Run(Walk):
 
     def _cancel(self, event: ev.CancelAsked, now_us: int) -> list[Command]:
         if event.item >= 0:
-            return self._on_swarm(
-                event.swarm, now_us, lambda s: s.cancel_item(event.item, now_us)
-            )
+            return self._on_swarm(event.swarm, now_us, lambda s: s.cancel_item(event.item, now_us))
         return self._end("cancelled", "run.cancelled", now_us)
 
     def _end(self, status: str, code: str, now_us: int) -> list[Command]:

@@ -178,6 +178,4 @@ def advance(table: Table[S], state: S, trigger: str) -> S:
     try:
         return table[state, trigger]
     except KeyError:
-        raise InternalError(
-            "core.illegal_move", f"{state!r} has no move for {trigger!r}"
-        ) from None
+        raise InternalError("core.illegal_move", f"{state!r} has no move for {trigger!r}") from None

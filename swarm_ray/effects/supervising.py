@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, Protocol
 
 from swarm_ray.core import supervisor as sup
 from swarm_ray.errors import SwarmError
@@ -25,6 +25,13 @@ BROKER_TIMEOUT_S = 120
 _NAMES = {kind: name for name, kind in sup.EFFECT_KINDS.items()}
 
 
+class OwnLedger(Ledger, Protocol):
+    """A ledger that its user closes."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
 class SupervisorThread:
     """The port over a `LoggedSupervisor` that lives, with its ledger, in a thread of its own.
 
@@ -33,10 +40,15 @@ class SupervisorThread:
         clock: log time.
     """
 
-    def __init__(self, open_ledger: Callable[[], Ledger], clock: Clock) -> None:
+    def __init__(self, open_ledger: Callable[[], OwnLedger], clock: Clock) -> None:
         self._thread = ThreadPoolExecutor(1, "swarm-ray-supervisor")
-        made = self._thread.submit(lambda: LoggedSupervisor(open_ledger(), clock))
-        self._supervisor = made.result()
+        try:
+            self._ledger = self._thread.submit(open_ledger).result()
+            made = self._thread.submit(LoggedSupervisor, self._ledger, clock)
+            self._supervisor = made.result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
 
     async def settle(self, proposal: Proposal) -> SettledEffect:
         """See the port."""
@@ -44,7 +56,8 @@ class SupervisorThread:
         return await loop.run_in_executor(self._thread, self._supervisor.settle, proposal)
 
     def stop(self) -> None:
-        """Finish what is being settled and end the thread."""
+        """Finish what is being settled, close the ledger and end the thread."""
+        self._thread.submit(self._ledger.close)
         self._thread.shutdown()
 
 

@@ -17,6 +17,7 @@ from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
 from swarm_ray.core.tables import RunState
 from swarm_ray.definition.references import fill
+from swarm_ray.engine.admin import AdminLog
 from swarm_ray.engine.bundles import BundleShelf, Loaded
 from swarm_ray.engine.converging import converge
 from swarm_ray.engine.desk import Desk
@@ -34,6 +35,7 @@ from swarm_ray.values.codec import encode_json
 
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 STEP_EVENTS = 512
+POSTED_LOOK_S = 0.5
 
 
 class Coordinator:
@@ -75,6 +77,8 @@ class Coordinator:
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
+        self.admin = AdminLog(ledger, self.epoch, clock)
+        self.admin.coordinator(key.public)
         self.dispatcher = Dispatcher(self, hosts, key)
 
     # -- life -------------------------------------------------------------------------------
@@ -120,14 +124,8 @@ class Coordinator:
 
     # -- what people and clients ask --------------------------------------------------------
 
-    def open_run(self, run: str, event: ev.RunOpened) -> None:
-        """Open a run; opening the same id twice changes nothing."""
-        if run in self.engine.threads:
-            return
-        self.post(run, event)
-
-    def reopen(self, run: str, event: ev.RunResumed) -> None:
-        """Load a closed run from its log and resume it.
+    def reopen(self, run: str) -> None:
+        """Load a closed run from its log, so that it can be resumed.
 
         Raises:
             UsageError: `resume.ended_well` when there is nothing to resume.
@@ -138,7 +136,6 @@ class Coordinator:
             self.engine.drop(run)
             raise UsageError("resume.ended_well", f"run {run} is done; nothing is left to do")
         self.dispatcher.restore(run)
-        self.post(run, event)
 
     def thread_of(self, run: str) -> Run:
         """Return the machine of an open run.
@@ -161,8 +158,8 @@ class Coordinator:
         assert opened is not None
         return self.shelf.get(opened.bundle)
 
-    def decide(self, run: str, question: str, choice: str, by: str, reason: str = "") -> None:
-        """Answer a question.
+    def decision(self, run: str, question: str, choice: str, by: str, reason: str) -> ev.Decided:
+        """Return the event that answers a question.
 
         Raises:
             UsageError: `decide.unknown_question`, `decide.unknown_choice`.
@@ -179,7 +176,20 @@ class Coordinator:
         values = self.values_of(run)
         outcome = values.put("choice", encode_json(choice), "output")
         words = values.put("reason", reason.encode(), "reason") if reason else ""
-        self.post(run, ev.Decided(question, choice, by, outcome, words))
+        return ev.Decided(question, choice, by, outcome, words)
+
+    async def posted(self, run: str, event: ev.Event) -> None:
+        """Post an event and wait until it is durable.
+
+        Raises:
+            BaseException: what stopped the coordinator before that.
+        """
+        durable = asyncio.Event()
+        self.post(run, event, durable.set)
+        while not durable.is_set():
+            await self.moved(run, POSTED_LOOK_S)
+            if self.failure is not None:
+                raise self.failure
 
     async def moved(self, run: str, timeout_s: float) -> None:
         """Wait until something new of a run is durable, at most so long."""
@@ -193,7 +203,7 @@ class Coordinator:
     # -- the loop ---------------------------------------------------------------------------
 
     def post(self, run: str, event: ev.Event, after: Callable[[], None] | None = None) -> None:
-        """Queue an event; `after` is called when it is durable."""
+        """Queue an event; `after` is called when it is durable, or nobody wants it any more."""
         self._inbox.append((Happening(run, event), after))
         self._wake.set()
 
@@ -211,7 +221,7 @@ class Coordinator:
             self._wake.clear()
             while self._inbox:
                 batch, self._inbox = self._inbox[:STEP_EVENTS], self._inbox[STEP_EVENTS:]
-                self._step([one for one in batch if self._wanted(one[0])])
+                self._step(batch)
                 await asyncio.sleep(0)
 
     def _wanted(self, happening: Happening) -> bool:
@@ -220,9 +230,8 @@ class Coordinator:
         )
 
     def _step(self, batch: list[tuple[Happening, Callable[[], None] | None]]) -> None:
-        if not batch:
-            return
-        commands = self.engine.step([happening for happening, _ in batch], self.clock.now_us())
+        wanted = [happening for happening, _ in batch if self._wanted(happening)]
+        commands = self.engine.step(wanted, self.clock.now_us())
         for happening, after in batch:
             self.dispatcher.durable(happening.event)
             if after is not None:
@@ -238,6 +247,7 @@ class Coordinator:
         thread = self.engine.threads.get(run)
         if thread is not None and thread.run.state is RunState.CLOSED:
             self._let_go(run)
+            self._moved.pop(run, None)
 
     def _let_go(self, run: str) -> None:
         self.ledger.index_checkpoint(self.epoch, [run], self.clock.now_us())
@@ -334,7 +344,7 @@ class Coordinator:
     def _expire(self, run: str, command: cmd.Ask) -> None:
         thread = self.engine.threads.get(run)
         if thread is not None and command.question in thread.run.questions:
-            self.decide(run, command.question, command.default, "default")
+            self.post(run, self.decision(run, command.question, command.default, "default", ""))
 
     async def _propose(self, run: str, command: cmd.Propose) -> None:
         machine = self.thread_of(run)

@@ -194,6 +194,7 @@ class Dispatcher:
             self._lose(name, "gone")
         for name, info in present.items():
             if name not in self.seats:
+                self.coordinator.admin.joined(info)
                 self.seats[name] = info
                 self.pool.join(name, info.site, info.slots)
                 self.coordinator.spawn(self._collect(info))
@@ -248,7 +249,8 @@ class Dispatcher:
         self.coordinator.post_with_bodies(outcome.run, event, delivery.bodies, acknowledge)
 
     def _lose(self, name: str, reason: str) -> None:
-        self.seats.pop(name, None)
+        if self.seats.pop(name, None) is not None:
+            self.coordinator.admin.left(name, reason)
         self.pool.lose(name)
         for run in list(self.coordinator.engine.threads):
             self.coordinator.post(run, ev.HostLost(name, reason))

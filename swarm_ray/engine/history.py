@@ -79,7 +79,8 @@ def _framed(record: dict[str, Any]) -> bool:
     acted = record.get("acted", [0, ""])
     return (
         record.keys() - {"acted"} == {"kind", "event", "time_us", "epoch"}
-        and (type(record["kind"]), type(record["time_us"]), type(record["epoch"])) == (str, int, int)
+        and (type(record["kind"]), type(record["time_us"]), type(record["epoch"]))
+        == (str, int, int)
         and isinstance(acted, list)
         and [type(part) for part in acted] == [int, str]
     )

@@ -9,18 +9,21 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from swarm_ray.attestation.keys import SigningKey, load_signing_key
 from swarm_ray.config import Settings
-from swarm_ray.core.events import CancelAsked, RunOpened, RunResumed
+from swarm_ray.core.events import SEMANTICS, CancelAsked, RunOpened, RunResumed
 from swarm_ray.core.tables import RunState
 from swarm_ray.effects.supervising import SupervisorThread
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.coordinator import Coordinator
 from swarm_ray.engine.garbage import collect_garbage
+from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
 from swarm_ray.errors import SwarmError, UsageError
 from swarm_ray.ledger.store import Store
@@ -32,7 +35,11 @@ from swarm_ray.values.codec import encode_json
 
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 CALL_TIMEOUT_S = 60.0
+VERSION = version("swarm-ray")
 MAX_PAGE = 2_000
+LOCK_PATIENCE_S = 5.0
+"""A process that was just killed may need a moment to end."""
+LOCK_PAUSE_S = 0.1
 
 
 class CoordinatorService:
@@ -50,6 +57,7 @@ class CoordinatorService:
         self._make_hosts = make_hosts
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._lock = _lock(settings.folder / "coordinator.lock")
+        self._closers: list[Callable[[], object]] = [lambda: os.close(self._lock)]
         self._key = coordinator_key(settings.folder / "keys" / "coordinator.pem")
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
@@ -60,28 +68,35 @@ class CoordinatorService:
         self._thread.start()
         self._started.wait()
         if self._error is not None:
+            self._thread.join()
             raise self._error
 
     def _work(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_until_complete(self._start())
+            self._started.set()
+            self._loop.run_forever()
         except BaseException as error:  # noqa: BLE001  # raised by the constructor
             self._error = error
-            return
         finally:
+            for close in reversed(self._closers):
+                close()
+            self._loop.close()
             self._started.set()
-        self._loop.run_forever()
-        self._store.close()
 
     async def _start(self) -> None:
+        """Open everything; whatever was opened is closed in reverse order, even after a failure."""
         clock = SystemClock()
         self._store = Store.open(self._settings.folder)
+        self._closers.append(self._store.close)
         shelf = BundleShelf(self._settings.folder / "bundles")
         self._supervisor = SupervisorThread(lambda: Store.open(self._settings.folder), clock)
+        self._closers.append(self._supervisor.stop)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1
         self._hosts = self._make_hosts(self._settings, self._key.public.raw, epoch)
+        self._closers.append(self._hosts.release)
         self._coordinator = Coordinator(
             self._store, self._hosts, LocalSolver(), self._supervisor, clock, self._key, shelf, name
         )
@@ -91,12 +106,18 @@ class CoordinatorService:
 
     def ready(self) -> dict[str, Any]:
         """Say who this is; returns when the coordinator has recovered its runs."""
-        return {"pid": os.getpid(), "epoch": self._coordinator.epoch}
+        self._call(lambda: None)
+        return {
+            "pid": os.getpid(),
+            "epoch": self._coordinator.epoch,
+            "isolation": self._settings.isolation,
+            "version": VERSION,
+            "semantics": SEMANTICS,
+        }
 
     def open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
         """Durable on return; idempotent by run id."""
-        self._call(lambda: self._open_run(run, bundle, digest, inputs))
-        self.entries(run, 0, CALL_TIMEOUT_S)
+        self._await(self._open_run(run, bundle, digest, inputs), CALL_TIMEOUT_S)
 
     def entries(self, run: str, start: int, wait_s: float) -> Page:
         """Read-only."""
@@ -119,16 +140,16 @@ class CoordinatorService:
         return found
 
     def decide(self, run: str, question: str, choice: str, by: str, reason: str) -> None:
-        """Accepted on return, durable within the next commit; a second answer is refused."""
-        self._call(lambda: self._coordinator.decide(run, question, choice, by, reason))
+        """Durable on return; a second answer is refused."""
+        self._await(self._decide(run, question, choice, by, reason), CALL_TIMEOUT_S)
 
     def cancel(self, run: str, by: str, swarm: str, item: int) -> None:
-        """Accepted on return; idempotent."""
-        self._call(lambda: self._post_open(run, CancelAsked(by, swarm, item)))
+        """Durable on return; idempotent."""
+        self._await(self._cancel(run, CancelAsked(by, swarm, item)), CALL_TIMEOUT_S)
 
     def resume(self, run: str, by: str, *, failed: bool) -> None:
-        """Accepted on return. Refused for a run that is open or ended well."""
-        self._call(lambda: self._resume(run, by, failed=failed))
+        """Durable on return. Nothing for a run that is open; refused when it ended well."""
+        self._await(self._resume(run, RunResumed(by, failed)), CALL_TIMEOUT_S)
 
     def hosts(self) -> list[Mapping[str, Any]]:
         """Read-only."""
@@ -156,18 +177,19 @@ class CoordinatorService:
         return found
 
     def shut_down(self) -> None:
-        """Stop hosts and loop; every open run goes on when a coordinator comes back."""
-        self._await(self._coordinator.stop(), CALL_TIMEOUT_S)
-        self._call(self._hosts.release)
-        self._supervisor.stop()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(CALL_TIMEOUT_S)
-        os.close(self._lock)
+        """Stop hosts and loop; every open run goes on when a coordinator comes back. Idempotent."""
+        if self._thread.is_alive():
+            self._await(self._coordinator.stop(), CALL_TIMEOUT_S)
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join(CALL_TIMEOUT_S)
 
     # -- in the loop ------------------------------------------------------------------------
 
-    def _open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
-        if any(head.log_id == run for head in self._store.logs("run")):
+    async def _open_run(
+        self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]
+    ) -> None:
+        self._check()
+        if self._size(run):
             return
         loaded = self._coordinator.shelf.put(bundle, digest)
         complete = complete_inputs(loaded.process["inputs"], inputs)
@@ -181,21 +203,17 @@ class CoordinatorService:
             body,
             isolation=self._settings.isolation,
         )
-        self._coordinator.open_run(run, event)
+        await self._coordinator.posted(run, event)
 
     async def _entries(self, run: str, start: int, wait_s: float) -> Page:
         self._check()
         deadline = self._loop.time() + wait_s
-        while True:
-            size = self._size(run)
+        while (size := self._known(run)) <= start and run in self._coordinator.engine.threads:
             left = deadline - self._loop.time()
-            thread = self._coordinator.engine.threads.get(run)
-            if size > start or left <= 0 or (thread is None and size):
+            if left <= 0:
                 break
             await self._coordinator.moved(run, min(left, 1.0))
             self._check()
-        if not size:
-            raise UsageError("run.unknown", f"there is no run {run}")
         stop = min(size, start + MAX_PAGE)
         entries = tuple(self._store.entries(run, start, stop)) if stop > start else ()
         thread = self._coordinator.engine.threads.get(run)
@@ -203,25 +221,46 @@ class CoordinatorService:
         return Page(entries, closed=thread is None and stop >= size, waiting=waiting)
 
     def _size(self, run: str) -> int:
-        return next((one.size for one in self._store.logs("run") if one.log_id == run), 0)
+        try:
+            return self._store.head(run).size
+        except UsageError as error:
+            if error.code != "ledger.unknown_log":
+                raise
+            return 0
+
+    def _known(self, run: str) -> int:
+        """Return the size of a run's log.
+
+        Raises:
+            UsageError: `run.unknown`.
+        """
+        size = self._size(run)
+        if not size:
+            raise UsageError("run.unknown", f"there is no run {run}")
+        return size
 
     def _loaded(self, run: str) -> Any:
-        from swarm_ray.engine.history import read_entry
-
+        self._known(run)
         event, _ = read_entry(next(iter(self._store.entries(run, 0, 1))))
         assert isinstance(event, RunOpened)
         return self._coordinator.shelf.get(event.bundle)
 
-    def _post_open(self, run: str, event: CancelAsked) -> None:
-        self._coordinator.thread_of(run)
-        self._coordinator.post(run, event)
+    async def _decide(self, run: str, question: str, choice: str, by: str, reason: str) -> None:
+        self._check()
+        event = self._coordinator.decision(run, question, choice, by, reason)
+        await self._coordinator.posted(run, event)
 
-    def _resume(self, run: str, by: str, *, failed: bool) -> None:
-        if run in self._coordinator.engine.threads:
-            return
-        if not self._size(run):
-            raise UsageError("run.unknown", f"there is no run {run}")
-        self._coordinator.reopen(run, RunResumed(by, failed))
+    async def _cancel(self, run: str, event: CancelAsked) -> None:
+        self._check()
+        self._coordinator.thread_of(run)
+        await self._coordinator.posted(run, event)
+
+    async def _resume(self, run: str, event: RunResumed) -> None:
+        self._check()
+        if run not in self._coordinator.engine.threads:
+            self._known(run)
+            self._coordinator.reopen(run)
+            await self._coordinator.posted(run, event)
 
     # -- crossing threads -------------------------------------------------------------------
 
@@ -259,13 +298,18 @@ def _lock(path: Path) -> int:
         SwarmError: `runtime.ledger_in_use`.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise SwarmError(
-            "runtime.ledger_in_use",
-            f"another coordinator works on {path.parent}",
-            hint="wait for it, stop it with `swarm-ray down`, or set SWARM_RAY_TENANT",
-        ) from None
-    return handle
+    until_s = time.monotonic() + LOCK_PATIENCE_S
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() < until_s:
+                time.sleep(LOCK_PAUSE_S)
+                continue
+            os.close(handle)
+            raise SwarmError(
+                "runtime.ledger_in_use",
+                f"another coordinator works on {path.parent}",
+                hint="wait for it, stop it with `swarm-ray down`, or set SWARM_RAY_TENANT",
+            ) from None
+        return handle

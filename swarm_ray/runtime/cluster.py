@@ -6,12 +6,14 @@ failure detection: its defaults take from 14 to 64 s to notice a dead node, thes
 
 import logging
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import ray
 
 from swarm_ray.config import Settings
-from swarm_ray.errors import SwarmError
+from swarm_ray.core.events import SEMANTICS
+from swarm_ray.errors import SwarmError, UsageError
 from swarm_ray.runtime.actors import NAMESPACE, coordinator_name, start_coordinator
 from swarm_ray.runtime.service import RayService
 
@@ -36,11 +38,33 @@ def connect(settings: Settings) -> RayService:
 
     Raises:
         SwarmError: `runtime.no_cluster`, `runtime.ledger_in_use`.
+        UsageError: `runtime.other_semantics`, `runtime.other_isolation`.
     """
     join(settings)
     service = RayService(start_coordinator(settings, ray.get_runtime_context().get_node_id()))
-    service.ready()
+    _shake_hands(settings, service.ready())
     return service
+
+
+def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
+    """Refuse a coordinator that would not do what was asked.
+
+    Raises:
+        UsageError: `runtime.other_semantics`, `runtime.other_isolation`.
+    """
+    if found["semantics"] != SEMANTICS:
+        raise UsageError(
+            "runtime.other_semantics",
+            f"the coordinator runs swarm_ray {found['version']} with semantics "
+            f"{found['semantics']}, this is {SEMANTICS}",
+            hint="use the same version on both sides",
+        )
+    if settings.isolation not in ("auto", found["isolation"]):
+        raise UsageError(
+            "runtime.other_isolation",
+            f"the running coordinator isolates by {found['isolation']!r}",
+            hint="leave --isolation out, or start another tenant with SWARM_RAY_TENANT",
+        )
 
 
 def join(settings: Settings) -> None:

@@ -74,9 +74,7 @@ def _decode(body: bytearray) -> dict[str, Any]:
     try:
         frame = orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise WorkerError(
-            "sandbox.frame_malformed", f"the worker sent no JSON: {error}"
-        ) from error
+        raise WorkerError("sandbox.frame_malformed", f"the worker sent no JSON: {error}") from error
     if not isinstance(frame, dict) or not isinstance(frame.get("frame"), str):
         raise WorkerError("sandbox.frame_malformed", "the worker sent an object without a name")
     return frame

@@ -169,9 +169,7 @@ def freeze_mounts() -> None:
     attributes = _MountAttributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
     size = ctypes.c_size_t(ctypes.sizeof(attributes))
     _check(
-        _syscall(
-            _MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, ctypes.byref(attributes), size
-        ),
+        _syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, ctypes.byref(attributes), size),
         "mount_setattr",
     )
 

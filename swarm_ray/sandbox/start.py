@@ -44,9 +44,7 @@ def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
     return not trouble
 
 
-def run_zygote(
-    control: socket, settings: Settings, left: list[str], notes: list[str]
-) -> None:
+def run_zygote(control: socket, settings: Settings, left: list[str], notes: list[str]) -> None:
     """Load the bundle, lock the door, tell the host, and serve until it hangs up."""
     if left or settings.inside:
         kernel.die_with_parent()

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Knowledge = dict[str, str]
 
 
-
 class Worker:
     """Interprets the tasks of one bundle.
 
@@ -93,9 +92,7 @@ class Worker:
         return outputs[task["output"]]
 
 
-def _given(
-    step: dict[str, Any], inputs: dict[str, Any], outputs: dict[str, Any]
-) -> dict[str, Any]:
+def _given(step: dict[str, Any], inputs: dict[str, Any], outputs: dict[str, Any]) -> dict[str, Any]:
     names = step.get("input")
     if names is None:
         return inputs

@@ -139,9 +139,7 @@ class Machine:
 
     def _kill(self, kill: Kill) -> None:
         tokens = self.running[kill.key].tokens
-        row = Row(
-            kill.key[2], kill.key[3], "cancelled", code="attempt.withdrawn", tokens=tokens
-        )
+        row = Row(kill.key[2], kill.key[3], "cancelled", code="attempt.withdrawn", tokens=tokens)
         self._end(kill.key, row)
 
     def _duration(self) -> int:

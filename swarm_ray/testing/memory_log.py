@@ -269,7 +269,9 @@ class MemoryLog:
         for entry in append.entries:
             frontier.append(leaf_hash(entry))
         draft.frontiers[log_id] = frontier
-        draft.added.setdefault(log_id, []).extend(append.entries)
+        # A copy of its exact size: what orjson returns keeps the 4 KB buffer it was written into.
+        copies = [bytes(memoryview(entry)) for entry in append.entries]
+        draft.added.setdefault(log_id, []).extend(copies)
         draft.heads[log_id] = replace(
             head,
             epoch=append.epoch,

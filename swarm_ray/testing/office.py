@@ -185,9 +185,7 @@ class Office:
             swarm = run.swarms[want.swarm]
             self.pool.observe(want.swarm, swarm.held, swarm.lanes)
             taken: set[int] = set()
-            for choice in self.pool.choose(
-                want.swarm, want.concurrency, want.items, want.attempts
-            ):
+            for choice in self.pool.choose(want.swarm, want.concurrency, want.items, want.attempts):
                 taken.update(choice.items)
                 self._batch = max(self._batch, swarm.last_batch) + 1
                 self.post(

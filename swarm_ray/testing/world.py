@@ -193,9 +193,7 @@ class World:
             event = happening.event
             if isinstance(event, ev.Dispatched):
                 done = self.facts.settled_ok.get(event.swarm, set())
-                self.facts.repeats += [
-                    (event.swarm, item) for item in event.items if item in done
-                ]
+                self.facts.repeats += [(event.swarm, item) for item in event.items if item in done]
             if isinstance(event, ev.Settled):
                 done = self.facts.settled_ok.setdefault(event.swarm, set())
                 done.update(row.item for row in event.rows if row.status == "ok")
@@ -229,9 +227,7 @@ class World:
 
     def _prepared(self, command: cmd.Prepare) -> ev.Event:
         if self.chance(self.faults.refuse_step):
-            return ev.StepRefused(
-                command.step, command.round, "world.refused", kind=command.kind
-            )
+            return ev.StepRefused(command.step, command.round, "world.refused", kind=command.kind)
         items = self.items if command.kind == "fan_out" else 1
         return ev.SwarmOpened(
             f"swarm-{command.round}",

@@ -3,6 +3,8 @@
 Every failure names the seed and the scene; `play(scene, seed, faults)` below plays it again.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from swarm_ray.core.events import KINDS, RunClosed
@@ -65,9 +67,8 @@ def test_on_a_good_day_everything_is_done(scene: str) -> None:
     if scene not in ("vote", "refusals"):  # their workers may disagree
         assert closed.status == "done"
     assert world.facts.offices == 1
-    assert world.facts.begun == sum(
-        swarm.usage.attempts for swarm in world.office.engine.threads[RUN].run.swarms.values()
-    )
+    swarms = world.office.engine.threads[RUN].run.swarms.values()
+    assert 0 < world.facts.begun <= sum(swarm.usage.attempts for swarm in swarms)
 
 
 def test_the_same_seed_gives_the_same_log() -> None:
@@ -96,11 +97,18 @@ def test_the_worlds_meet_every_event_and_every_trouble() -> None:
 
 def test_a_world_that_cannot_end_says_so_with_its_seed() -> None:
     plan = SCENES["collect"].plan
-    deaf = Faults(lose_message=1000)
+    full_disk = replace(Faults.none(), write_error=1000)
     with pytest.raises(InternalError) as error:
-        World(plan, 4711, items=1, hosts=1, faults=deaf).play()
+        World(plan, 4711, items=1, hosts=1, faults=full_disk).play()
     assert error.value.code == "world.stuck"
     assert "4711" in error.value.message
+
+
+def test_a_run_ends_even_when_no_message_arrives() -> None:
+    world = World(SCENES["collect"].plan, 5, items=2, hosts=1, faults=Faults(lose_message=1000))
+    assert world.play().status == "failed"
+    assert world.facts.begun == 0
+    world.check()
 
 
 def test_a_broken_promise_is_noticed() -> None:

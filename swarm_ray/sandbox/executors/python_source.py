@@ -127,7 +127,13 @@ def _ast(step: dict[str, Any], given: dict[str, Any], ctx: Context) -> Any:
     source, path = _source(given, ctx)
     parsed = _parse(source, path)
     if isinstance(parsed, list):
-        return {"file_path": path, "findings": parsed, "functions": [], "classes": [], "imports": []}
+        return {
+            "file_path": path,
+            "findings": parsed,
+            "functions": [],
+            "classes": [],
+            "imports": [],
+        }
     nodes = list(ast.walk(parsed))
     functions = [
         {

@@ -79,7 +79,7 @@ output: greetings
 
 
 def script(call: Call) -> object:
-    """Greets; `flaky` needs two attempts, `broken` never works, `slow` takes a while."""
+    """Greets; `flaky` needs two attempts, `broken` never works, `slower` takes seconds."""
     if call.task.startswith("step:"):
         return call.inputs["people"]
     name = call.inputs["name"]
@@ -87,12 +87,13 @@ def script(call: Call) -> object:
         raise Fault("transient", "worker.crashed", "the worker crashed\nTraceback: ...")
     if name == "broken":
         raise Fault("input", "skill.raised", "ValueError: <script>alert('no')</script>\n  File x")
-    return Did(f"Good day, {name}", tokens=7, microusd=2_000, seconds=0.3 if name == "slow" else 0)
+    return Did(f"Good day, {name}", tokens=7, microusd=2_000, seconds=5.0 if name == "slower" else 0.0)
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A folder with the process, its task and its skill."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder, with a process, its task and its skill."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "skills").mkdir()
     (tmp_path / "process.yaml").write_text(PROCESS)
     (tmp_path / "asking.yaml").write_text(ASKING)

@@ -42,6 +42,12 @@ def test_reduce_folds_in_input_order(town: Town):
 
 def test_vote_weighs_labels_by_confidence(town: Town):
     files = letters(SKILL, "strategy: vote, vote: {label: label, confidence: sure}")
+    files["sort_letter.yaml"] += """\
+output_schema:
+  type: object
+  properties: {label: {type: string}, sure: {type: number}}
+  required: [label, sure]
+"""
     run = town.open(files, letters=["x?", "y", "x?", "y", "x?"])
     result = town.end(run)
     assert result.output == {"label": "y", "sure": 1.0, "text": "y"}
@@ -50,12 +56,7 @@ def test_vote_weighs_labels_by_confidence(town: Town):
 
 
 def test_a_custom_convergence_is_a_process_of_its_own_with_a_gate(town: Town):
-    files = letters(
-        SKILL,
-        "strategy: custom, task: write_index",
-        write_index__yaml="",
-    )
-    del files["write_index/yaml"]
+    files = letters(SKILL, "strategy: custom, task: write_index")
     files["write_index.yaml"] = """\
 task: write_index
 version: 1

@@ -1,0 +1,1 @@
+"""Confined workers: drivers, zygotes, and the code that runs inside a worker."""
