@@ -92,10 +92,12 @@ def _live(follower: Follower) -> None:
         while not over(follower):
             follower.pull(PULL_S)
             if follower.started:
-                live.update(_table(follower.view(), time.monotonic() - began_s))
+                live.update(picture(follower.view(), time.monotonic() - began_s))
 
 
-def _table(view: RunView, elapsed_s: float) -> "RenderableType":
+def picture(view: RunView, elapsed_s: float) -> "RenderableType":
+    """Return how a run stands as a table: a row per step, a bar per fan-out, and the cost."""
+    from rich.console import Group
     from rich.progress_bar import ProgressBar
     from rich.table import Table
     from rich.text import Text
@@ -115,5 +117,4 @@ def _table(view: RunView, elapsed_s: float) -> "RenderableType":
     cost = f" · {money(view.microusd)}" if view.microusd else ""
     tokens = f" · {view.tokens:,} tokens" if view.tokens else ""
     foot = f"{view.process} · {elapsed_s:.0f} s{tokens}{cost}"
-    table.add_row(Text(""), Text(foot, style="dim"), Text(""), Text(""))
-    return table
+    return Group(table, Text(f"  {foot}", style="dim"))

@@ -168,7 +168,7 @@ dt{color:var(--soft);font-size:.8rem}
 dd{margin:0;font-size:1.15rem;font-weight:600;font-variant-numeric:tabular-nums}
 .scroll{overflow-x:auto;border:1px solid var(--rule);border-radius:8px;margin:.75rem 0}
 table{border-collapse:collapse;width:100%;font-size:.9rem}
-.scroll>table{min-width:44rem}
+.scroll>table{min-width:52rem}
 caption{text-align:left;padding:.5rem .75rem;color:var(--soft)}
 th,td{padding:.35rem .75rem;text-align:left;border-top:1px solid var(--rule);vertical-align:top}
 th{font-weight:600;white-space:nowrap;background:var(--panel)}

@@ -82,12 +82,16 @@ def _item_row(
     ]
 
 
+def _ended(cause: str) -> str:
+    return "" if cause == "all items" else f"; ended by {cause}"
+
+
 def _report(view: RunView, swarm: SwarmView, bodies: Bodies) -> Markup:
     report = reports_of(view, bodies)[swarm.step]
     lines: list[Child] = [
         f"Converged by {report['strategy']}: {report['succeeded']:,} of"
         f" {plural(report['items'], 'item')} accepted"
-        f"{', with partial results' if report['partial'] else ''}; ended by {report['ended_by']}."
+        f"{', with partial results' if report['partial'] else ''}{_ended(report['ended_by'])}."
         if swarm.result
         else f"Not converged ({report['ended_by']}): {report['succeeded']:,} of"
         f" {plural(report['items'], 'item')} succeeded."

@@ -166,6 +166,11 @@ class Attempt:
         if self._child is not None:
             self._child.kill()
 
+    def abandon(self) -> None:
+        """The host stops: end the child and let go of it; nobody hears of it."""
+        self.kill()
+        self._let_go()
+
     def _decide(self, ended: Ended) -> None:
         """The first verdict stands; a child that has given one has nothing more to say."""
         if self._verdict is None:

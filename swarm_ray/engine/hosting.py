@@ -227,7 +227,7 @@ class HostShell:
 
     def _close(self) -> None:
         for attempt in self._attempts.values():
-            attempt.kill()
+            attempt.abandon()
         self._workshops.close()
         self._selector.close()
         self.finished.set()

@@ -48,15 +48,26 @@ class CoordinatorService:
     Args:
         settings: of the tenant.
         make_hosts: transport by (settings, raw public key of the coordinator, epoch).
+        open_store: opens the ledger in a folder; called in the threads that use it.
+        patience_s: how long to wait for a ledger that another coordinator holds.
+
+    Raises:
+        SwarmError: `runtime.ledger_in_use`.
+        IntegrityError: what makes the ledger untrustworthy; nothing of it was changed.
     """
 
     def __init__(
-        self, settings: Settings, make_hosts: Callable[[Settings, bytes, int], Hosts]
+        self,
+        settings: Settings,
+        make_hosts: Callable[[Settings, bytes, int], Hosts],
+        open_store: Callable[[Path], Store] = Store.open,
+        patience_s: float = LOCK_PATIENCE_S,
     ) -> None:
         self._settings = settings
         self._make_hosts = make_hosts
+        self._open_store = open_store
         settings.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(settings.folder / "coordinator.lock")
+        self._lock = _lock(settings.folder / "coordinator.lock", patience_s)
         self._closers: list[Callable[[], object]] = [lambda: os.close(self._lock)]
         self._key = coordinator_key(settings.folder / "keys" / "coordinator.pem")
         self._loop = asyncio.new_event_loop()
@@ -88,10 +99,12 @@ class CoordinatorService:
     async def _start(self) -> None:
         """Open everything; whatever was opened is closed in reverse order, even after a failure."""
         clock = SystemClock()
-        self._store = Store.open(self._settings.folder)
+        self._store = self._open_store(self._settings.folder)
         self._closers.append(self._store.close)
         shelf = BundleShelf(self._settings.folder / "bundles")
-        self._supervisor = SupervisorThread(lambda: Store.open(self._settings.folder), clock)
+        self._supervisor = SupervisorThread(
+            lambda: self._open_store(self._settings.folder), clock
+        )
         self._closers.append(self._supervisor.stop)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1
@@ -291,14 +304,14 @@ def coordinator_key(path: Path) -> SigningKey:
     return load_signing_key(path)
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, patience_s: float) -> int:
     """Take the lock of a ledger, which dies with this process.
 
     Raises:
         SwarmError: `runtime.ledger_in_use`.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until_s = time.monotonic() + LOCK_PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while True:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

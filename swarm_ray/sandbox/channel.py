@@ -19,17 +19,23 @@ if TYPE_CHECKING:
 _HEAD_BYTES = 4
 _FIRST_READ_BYTES, _READ_BYTES = 1 << 12, 1 << 16
 
-# Made ahead of the fork: whatever a child builds or touches costs it a copied memory page.
+# Made ahead of the fork: whatever a child builds or touches costs it a copied memory page. The C
+# parts of the json module are used directly for the same reason; without them its classes serve.
 _encoder = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
-_scan = json.JSONDecoder().scan_once
-_chunks = (
-    None
-    if json.encoder.c_make_encoder is None
-    else json.encoder.c_make_encoder(
-        None, _encoder.default, json.encoder.encode_basestring_ascii, None, ":", ",", False, False,
-        False,
-    )
-)  # fmt: skip
+_decoder = json.JSONDecoder()
+_scan: Any = getattr(_decoder, "scan_once", _decoder.raw_decode)
+_make_encoder: Any = getattr(json.encoder, "c_make_encoder", None)
+_chunks: Any = _make_encoder and _make_encoder(
+    None,
+    _encoder.default,
+    json.encoder.encode_basestring_ascii,
+    None,
+    ":",
+    ",",
+    False,
+    False,
+    False,
+)
 
 
 def encode(value: Any) -> bytes:

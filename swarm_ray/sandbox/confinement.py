@@ -31,7 +31,7 @@ class Confinement:
         self._own_pids = own_pids
         self._own_mounts = own_mounts
         self._machine = os.uname().machine
-        self._child_program = kernel.load_program(child_filter(self._machine))
+        self._child_program = kernel.Program(child_filter(self._machine))
 
     def lock_zygote(self) -> None:
         """Apply what every child inherits; the zygote itself loses it as well."""
@@ -52,7 +52,7 @@ class Confinement:
             processes=settings.processes > 0,
             metadata=settings.processes > 0 and self._own_mounts,
         )
-        kernel.seccomp(kernel.load_program(program))
+        kernel.seccomp(kernel.Program(program))
 
     def ruleset(self, tmp: str, reads: tuple[str, ...] = ()) -> int:
         """Build the Landlock ruleset of one child; -1 where Landlock is not used."""

@@ -123,7 +123,7 @@ def _trace(trace: TracebackType | None, error: BaseException) -> str:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # a hostile __str__ must not hide the failure
+    except Exception as broken:  # noqa: BLE001 - a hostile __str__ must not hide the failure
         return f"(its text cannot be read: {type(broken).__name__})"
 
 

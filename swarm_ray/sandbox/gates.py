@@ -54,7 +54,9 @@ def compile_gates(expressions: set[str], search: list[str]) -> None:
     Raises:
         ModuleNotFoundError: there are gates and no CEL package.
     """
-    compiler = _compiler(search) if expressions else None
+    if not expressions:
+        return
+    compiler = _compiler(search)
     for expression in expressions:
         try:
             program = compiler.compile(expression)

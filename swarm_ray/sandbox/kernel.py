@@ -4,8 +4,11 @@ Decides how Landlock, seccomp, namespaces, mounts and capabilities are asked for
 policy: callers say what is allowed. Every failed call raises OSError with the call's name.
 """
 
+from __future__ import annotations
+
 import ctypes
 import os
+import struct
 
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446  # same on every architecture
 _MOUNT_SETATTR = 442
@@ -14,7 +17,8 @@ _PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP = {"x86_64": 317, "aarch64": 277}.get(os.uname().machine, -1)
 _SIGKILL = 9
-_CAP_VERSION_3 = 0x20080522
+_CAP_VERSION_3, _CAP_SETS_BYTES = 0x20080522, 24
+_RULE_PATH, _ALL_TCP, _ALL_SCOPES = 1, 3, 3
 _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 0x1
 _MS_NOSUID, _MS_NODEV, _MS_REC, _MS_PRIVATE = 2, 4, 0x4000, 1 << 18
 
@@ -41,29 +45,16 @@ _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
 
 
-class _Ruleset(ctypes.Structure):
-    _fields_ = (("fs", ctypes.c_uint64), ("net", ctypes.c_uint64), ("scoped", ctypes.c_uint64))
+class Program:
+    """A filter program in memory, as the kernel takes it; must live as long as it is used."""
 
+    __slots__ = ("_code", "_head", "address")
 
-class _PathRule(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("rights", ctypes.c_uint64), ("fd", ctypes.c_int32))
-
-
-class Program(ctypes.Structure):
-    """A loaded filter program; keep it alive as long as it is used."""
-
-    _fields_ = (("count", ctypes.c_ushort), ("code", ctypes.c_void_p))
-    buffer: "ctypes.Array[ctypes.c_char]"
-    address: ctypes.c_void_p
-
-
-class _MountAttributes(ctypes.Structure):
-    _fields_ = tuple((name, ctypes.c_uint64) for name in ("set", "clear", "propagation", "userns"))
-
-
-class _CapHeader(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int32))
+    def __init__(self, code: bytes) -> None:
+        self._code = ctypes.create_string_buffer(code, len(code))
+        head = struct.pack("@HP", len(code) // 8, ctypes.addressof(self._code))
+        self._head = ctypes.create_string_buffer(head, len(head))
+        self.address = ctypes.c_void_p(ctypes.addressof(self._head))
 
 
 def _check(result: int, call: str) -> int:
@@ -88,11 +79,9 @@ def landlock_ruleset(rules: list[tuple[str, int]]) -> int:
     Returns:
         A descriptor for `landlock_restrict`.
     """
-    attributes = _Ruleset(ALL_RIGHTS, 3, 3)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
-    ruleset = _check(
-        _syscall(_LANDLOCK_CREATE, ctypes.byref(attributes), size, 0), "landlock_create"
-    )
+    attributes = struct.pack("=QQQ", ALL_RIGHTS, _ALL_TCP, _ALL_SCOPES)
+    size = ctypes.c_size_t(len(attributes))
+    ruleset = _check(_syscall(_LANDLOCK_CREATE, attributes, size, 0), "landlock_create")
     for path, rights in rules:
         landlock_allow(ruleset, path, rights)
     return ruleset
@@ -107,8 +96,8 @@ def landlock_allow(ruleset: int, path: str, rights: int) -> None:
     try:
         if not os.path.isdir(path):
             rights &= FILE_RIGHTS
-        rule = _PathRule(rights, target)
-        _check(_syscall(_LANDLOCK_ADD, ruleset, 1, ctypes.byref(rule), 0), "landlock_add")
+        rule = struct.pack("=Qi", rights, target)
+        _check(_syscall(_LANDLOCK_ADD, ruleset, _RULE_PATH, rule, 0), "landlock_add")
     finally:
         os.close(target)
 
@@ -117,15 +106,6 @@ def landlock_restrict(ruleset: int) -> None:
     """Put the calling process into a new domain of its own, for good."""
     if _syscall(_LANDLOCK_RESTRICT, ruleset, 0) < 0:
         _check(-1, "landlock_restrict_self")
-
-
-def load_program(code: bytes) -> Program:
-    """Make filter bytes ready for `seccomp`."""
-    buffer = ctypes.create_string_buffer(code, len(code))
-    program = Program(len(code) // 8, ctypes.addressof(buffer))
-    program.buffer = buffer  # must live as long as the program
-    program.address = ctypes.c_void_p(ctypes.addressof(program))
-    return program
 
 
 def seccomp(program: Program) -> None:
@@ -150,9 +130,8 @@ def drop_capabilities() -> None:
     capability = 0
     while _libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) == 0:
         capability += 1
-    header = _CapHeader(_CAP_VERSION_3, 0)
-    nothing = (ctypes.c_uint32 * 6)()
-    _check(_libc.capset(ctypes.byref(header), ctypes.byref(nothing)), "capset")
+    header = struct.pack("=Ii", _CAP_VERSION_3, 0)
+    _check(_libc.capset(header, bytes(_CAP_SETS_BYTES)), "capset")
 
 
 def unshare(names: tuple[str, ...]) -> None:
@@ -166,10 +145,10 @@ def unshare(names: tuple[str, ...]) -> None:
 def freeze_mounts() -> None:
     """Make every mount of this mount namespace private and read-only."""
     _check(_libc.mount(b"none", b"/", None, _MS_REC | _MS_PRIVATE, None), "mount private")
-    attributes = _MountAttributes(_MOUNT_ATTR_RDONLY, 0, 0, 0)
-    size = ctypes.c_size_t(ctypes.sizeof(attributes))
+    attributes = struct.pack("=QQQQ", _MOUNT_ATTR_RDONLY, 0, 0, 0)
+    size = ctypes.c_size_t(len(attributes))
     _check(
-        _syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, ctypes.byref(attributes), size),
+        _syscall(_MOUNT_SETATTR, _AT_FDCWD, b"/", _AT_RECURSIVE, attributes, size),
         "mount_setattr",
     )
 

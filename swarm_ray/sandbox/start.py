@@ -53,7 +53,7 @@ def run_zygote(control: socket, settings: Settings, left: list[str], notes: list
         zygote, report = _ready(control, settings, left, [*settings.notes, *notes])
     except BundleError as error:
         fatal(control, error, error.code)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - told to the host, which knows what to do
         fatal(control, error, "sandbox.start_failed")
     else:
         control.send(wire.pack_json(wire.READY, report))

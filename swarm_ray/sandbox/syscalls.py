@@ -6,7 +6,7 @@ kernel's asm/unistd_64.h and asm-generic/unistd.h. It never makes a call.
 
 ABSENT = -1
 
-# name: (x86-64, arm64)
+# Two numbers per name, x86-64 first, then arm64.
 NUMBERS: dict[str, tuple[int, int]] = {
     # other processes' memory, state and scheduling
     "ptrace": (101, 117),
@@ -138,12 +138,27 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "socketpair": (53, 199),
 }
 
-METADATA = (
-    "chmod fchmod fchmodat chown fchown lchown fchownat setxattr lsetxattr fsetxattr removexattr "
-    "lremovexattr fremovexattr utime utimes futimesat utimensat"
-).split()
-SPAWN = "fork vfork execve execveat".split()
-JUDGED = "clone clone3 kill tgkill prlimit64 socketpair".split()
+METADATA = [
+    "chmod",
+    "fchmod",
+    "fchmodat",
+    "chown",
+    "fchown",
+    "lchown",
+    "fchownat",
+    "setxattr",
+    "lsetxattr",
+    "fsetxattr",
+    "removexattr",
+    "lremovexattr",
+    "fremovexattr",
+    "utime",
+    "utimes",
+    "futimesat",
+    "utimensat",
+]
+SPAWN = ["fork", "vfork", "execve", "execveat"]
+JUDGED = ["clone", "clone3", "kill", "tgkill", "prlimit64", "socketpair"]
 
 # Calls numbered from here on are younger than this table and are refused as unknown (ENOSYS).
 FIRST_UNKNOWN = 452

@@ -34,7 +34,7 @@ def unpack_json(message: bytes) -> dict[str, Any]:
     """Read the value of a message made by `pack_json`."""
     value = json.loads(message[1:])
     if not isinstance(value, dict):
-        raise ValueError("a control message holds an object")
+        raise TypeError("a control message holds an object")
     return value
 
 

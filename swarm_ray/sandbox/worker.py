@@ -6,7 +6,6 @@ confinement and before any tenant code; it never retries and never decides what 
 
 from __future__ import annotations
 
-
 from swarm_ray.sandbox import gates
 from swarm_ray.sandbox.channel import Channel
 from swarm_ray.sandbox.executors import executor
@@ -49,15 +48,17 @@ class Worker:
 
     def _attempt(self, channel: Channel, frame: dict[str, Any], tmp: str) -> dict[str, Any]:
         try:
-            if frame.get("frame") != "run":
-                raise StructuralError("the first frame must be `run`", code="worker.no_run_frame")
-            name = str(frame.get("task"))
-            limits = self._task(name).get("delegate") or {}
-            attempt = Attempt(channel, frame, tmp, limits)
-            output = self.run_task(attempt, name, frame.get("inputs") or {}, 0)
-        except BaseException as error:
+            output = self._run(channel, frame, tmp)
+        except BaseException as error:  # noqa: BLE001 - whatever a skill raises is its result
             return failed(error)
         return {"frame": "result", "status": "ok", "output": output}
+
+    def _run(self, channel: Channel, frame: dict[str, Any], tmp: str) -> Any:
+        if frame.get("frame") != "run":
+            raise StructuralError("the first frame must be `run`", code="worker.no_run_frame")
+        name = str(frame.get("task"))
+        attempt = Attempt(channel, frame, tmp, self._task(name).get("delegate") or {})
+        return self.run_task(attempt, name, frame.get("inputs") or {}, 0)
 
     def _task(self, name: str) -> dict[str, Any]:
         task = self._tasks.get(name)

@@ -6,10 +6,10 @@ sees no item: items travel on the children's own sockets, which it closes as soo
 
 from __future__ import annotations
 
-import _signal
 import gc
 import os
 import select
+import signal
 from _socket import CMSG_SPACE
 
 from swarm_ray.sandbox import skill_code, wire
@@ -59,7 +59,7 @@ class Zygote:
         self._wake, wake_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._wake_end = wake_end
         self._channel = Channel(CHILD_FD, settings.frame_limit_bytes)
-        _signal.signal(_signal.SIGCHLD, self._child_ended)
+        signal.signal(signal.SIGCHLD, self._child_ended)
 
     def _child_ended(self, signum: int, frame: object) -> None:
         try:
@@ -155,7 +155,7 @@ class Zygote:
     def _kill(self, token: int) -> None:
         pid = self._pids.get(token)
         if pid is not None:
-            os.kill(pid, _signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
     def _reap(self) -> None:
         try:
@@ -204,13 +204,13 @@ class Zygote:
 
     def _end_all(self) -> None:
         for pid in self._children:
-            os.kill(pid, _signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
 
 
 def _end_everything() -> None:
     """Kill whatever a child with processes has left; this process is 1 of its namespace."""
     try:
-        os.kill(-1, _signal.SIGKILL)
+        os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
         return
 

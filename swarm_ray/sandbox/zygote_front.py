@@ -85,7 +85,6 @@ class ZygoteFront:
         self._selector = selectors.DefaultSelector()
         self._own: dict[int, _Line] = {}  # sandboxes of one attempt, by token
         self._out: set[int] = set()
-        self._lost: list[Exit] = []
         self._unkilled: list[int] = []
         self._ending: list[ZygoteProcess] = []
         self._line = self._start(None)
@@ -124,7 +123,7 @@ class ZygoteFront:
 
     def fileno(self) -> int:
         """Descriptor that is readable whenever `exits()` has something to say."""
-        return int(self._selector.fileno())  # type: ignore[attr-defined]
+        return self._selector.fileno()
 
     def take(self, attempt: AttemptPolicy) -> ChildSocket:
         """Hand out a child at once and top the reserve up.
@@ -136,6 +135,7 @@ class ZygoteFront:
         """
         if not self.alive:
             raise WorkerError("sandbox.zygote_gone", f"the zygote is gone: {self.failure}")
+        self._reap()
         if self._launcher.alone(attempt) or self._too_large(attempt):
             token, sock = self._alone(attempt)
         elif attempt.is_default:
@@ -200,21 +200,19 @@ class ZygoteFront:
 
     def kill(self, token: int) -> None:
         """Have a child killed; one that has ended already is left alone."""
-        line = self._own.get(token)
-        if line is not None:
-            self._end(token, line, "the sandbox of this attempt was killed")
-        elif token in self._out and not self._line.process.kill(token):
+        line = self._own.get(token, self._line)
+        if token in self._out and not line.process.kill(token):
             self._unkilled.append(token)
 
-    def _end(self, token: int, line: _Line, reason: str) -> None:
+    def _end(self, token: int, line: _Line) -> None:
         """End a sandbox of one attempt; everything in it goes with it."""
         del self._own[token]
         self._selector.unregister(line.process)
         line.process.hang_up()
         self._ending.append(line.process)
-        if token in self._out:
-            self._out.discard(token)
-            self._lost.append(_lost(token, reason))
+
+    def _reap(self) -> None:
+        self._ending = [process for process in self._ending if not process.finish(0)]
 
     def exits(self) -> list[Exit]:
         """Take every exit reported since the last call; never blocks."""
@@ -224,13 +222,12 @@ class ZygoteFront:
             for row in line.process.drain():
                 ended += self._ended(row)
             if line.process.gone:
-                self._line_lost(line)
-        for token in [token for token, line in self._own.items() if token not in self._out]:
-            self._end(token, self._own[token], "")
-        self._ending = [process for process in self._ending if not process.finish(0)]
+                ended += self._line_lost(line)
+        for token in [token for token in self._own if token not in self._out]:
+            self._end(token, self._own[token])
+        self._reap()
         self._kill_again()
-        lost, self._lost = self._lost, []
-        return ended + lost
+        return ended
 
     def _kill_again(self) -> None:
         again, self._unkilled = self._unkilled, []
@@ -255,39 +252,39 @@ class ZygoteFront:
                 sock.close()
         self._line.waiting = kept
 
-    def _line_lost(self, line: _Line) -> None:
+    def _line_lost(self, line: _Line) -> list[Exit]:
+        """A zygote has hung up: every child of it that was handed out is lost."""
+        own = [token for token, each in self._own.items() if each is line]
+        if own:
+            lost = [token for token in own if token in self._out]
+            self._end(own[0], line)
+        else:
+            lost = [token for token in self._out if token not in self._own]
+            self._selector.unregister(line.process)
+            line.process.hang_up()
+            self._ending.append(line.process)
+            self._drop_waiting()
+        self._out.difference_update(lost)
         reason = line.process.failure
-        for token, own in list(self._own.items()):
-            if own is line:
-                self._end(token, line, reason)
-                return
-        self._selector.unregister(line.process)
-        self._ending.append(line.process)
-        for _, sock in line.waiting:
+        return [Exit(token, None, None, 0, 0, lost=True, reason=reason) for token in lost]
+
+    def _drop_waiting(self) -> None:
+        for _, sock in self._line.waiting:
             sock.close()
-        line.waiting.clear()
-        self._lost += [_lost(token, reason) for token in self._out if token not in self._own]
-        self._out &= self._own.keys()
+        self._line.waiting.clear()
 
     def close(self) -> None:
         """End the zygote and every child; waits a moment for their end."""
         for token, own in list(self._own.items()):
-            self._end(token, own, "closed")
-        for _, sock in self._line.waiting:
-            sock.close()
-        self._line.waiting.clear()
+            self._end(token, own)
+        self._drop_waiting()
         if self._line.process not in self._ending:
+            self._line.process.hang_up()
             self._ending.append(self._line.process)
-        for process in self._ending:
-            process.hang_up()
         for process in self._ending:
             process.finish(_PATIENCE_S)
         self._ending = []
         self._selector.close()
-
-
-def _lost(token: int, reason: str) -> Exit:
-    return Exit(token, None, None, 0, 0, lost=True, reason=reason)
 
 
 def refuse_processes(driver: str, why: str) -> UsageError:

@@ -22,13 +22,10 @@ from swarm_ray.sandbox.cgroups import PidsGroup
 from swarm_ray.sandbox.settings import Settings
 
 # Number crunchers start a thread per core at import unless told otherwise; a zygote must have one.
+_CRUNCHERS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")
 _ONE_THREAD = {
-    name: "1"
-    for name in (
-        "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-        "VECLIB_MAXIMUM_THREADS",
-    )
-}  # fmt: skip
+    f"{name}_{'MAXIMUM' if name == 'VECLIB' else 'NUM'}_THREADS": "1" for name in _CRUNCHERS
+}
 _MOST_COMPLAINT_BYTES = 2000
 
 
@@ -88,7 +85,7 @@ class ZygoteProcess:
         kind = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, kind)
         with theirs:
-            self._process = subprocess.Popen(
+            self._process = subprocess.Popen(  # noqa: S603 - our own argv, made by a driver
                 [*launch.argv, str(theirs.fileno())],
                 pass_fds=(theirs.fileno(),),
                 stdin=subprocess.DEVNULL,
@@ -223,4 +220,4 @@ def remove_tree(path: str) -> None:
                 action(blocked)
 
     if os.path.isdir(path):
-        shutil.rmtree(path, onerror=cast(Any, open_up))
+        shutil.rmtree(path, onerror=cast("Any", open_up))

@@ -67,7 +67,7 @@ def _date(text: str) -> str:
 
 
 def _day(text: str, form: str) -> date:
-    return datetime.strptime(text, form).date()
+    return datetime.strptime(text, form).date()  # noqa: DTZ007 - a day has no zone
 
 
 def _email(text: str) -> str:

@@ -6,7 +6,6 @@ site or model produced a result.
 
 from __future__ import annotations
 
-
 from swarm_ray.sandbox import skill_code
 from swarm_ray.sandbox.executors.skill import reseed
 from swarm_ray.sandbox.failures import InputError

@@ -93,13 +93,13 @@ def _source(given: dict[str, Any], ctx: Context) -> tuple[str, str]:
     return source, str(given.get("file_path") or ctx.with_.get("file_path") or "source.py")
 
 
-def _parse(source: str, path: str) -> "ast.Module | list[dict[str, Any]]":
+def _parse(source: str, path: str) -> ast.Module | list[dict[str, Any]]:
     try:
         return ast.parse(source, filename=path)
     except SyntaxError as error:
         return [_finding("syntax", error.lineno or 1, str(error.msg))]
     except (ValueError, RecursionError, MemoryError) as error:
-        return [_finding("syntax", 1, f"cannot be parsed: {error or type(error).__name__}")]
+        return [_finding("syntax", 1, f"cannot be parsed: {type(error).__name__} {error}")]
 
 
 def _lint(step: dict[str, Any], given: dict[str, Any], ctx: Context) -> Any:

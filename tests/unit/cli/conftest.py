@@ -87,7 +87,9 @@ def script(call: Call) -> object:
         raise Fault("transient", "worker.crashed", "the worker crashed\nTraceback: ...")
     if name == "broken":
         raise Fault("input", "skill.raised", "ValueError: <script>alert('no')</script>\n  File x")
-    return Did(f"Good day, {name}", tokens=7, microusd=2_000, seconds=5.0 if name == "slower" else 0.0)
+    return Did(
+        f"Good day, {name}", tokens=7, microusd=2_000, seconds=5.0 if name == "slower" else 0.0
+    )
 
 
 @pytest.fixture

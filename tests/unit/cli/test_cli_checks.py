@@ -46,7 +46,9 @@ def test_validate_accepts_what_holds(cli, folder: Path):
 def test_validate_prints_every_flaw_with_file_and_line(cli, folder: Path):
     path = folder / "process.yaml"
     path.write_text(
-        path.read_text().replace("task: greet_one", "task: greet_two").replace("over: ch", "over: x")
+        path.read_text()
+        .replace("task: greet_one", "task: greet_two")
+        .replace("over: ch", "over: x")
     )
     done = cli("validate", str(folder))
     assert done.exit_code == 2

@@ -162,9 +162,7 @@ def test_a_run_is_found_by_a_part_of_its_id_or_near_matches_are_named(cli, folde
     assert end in refused.stderr
 
 
-def test_a_corrupted_log_is_refused_with_the_first_bad_entry(
-    cli, folder: Path, session: Session
-):
+def test_a_corrupted_log_is_refused_with_the_first_bad_entry(cli, folder: Path, session: Session):
     import sqlite3
 
     from swarm_ray.client.archive import Archive

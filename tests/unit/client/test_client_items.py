@@ -63,11 +63,11 @@ def test_dates_and_decimals_of_tables_become_texts():
         {
             "day": [datetime.date(2026, 11, 20)],
             "price": [Decimal("1.50")],
-            "at": [datetime.datetime(2026, 11, 20, 8, 30)],
+            "at": [datetime.datetime(2026, 11, 20, 8, 30, tzinfo=datetime.UTC)],
         }
     )
     assert read_items(table) == [
-        {"day": "2026-11-20", "price": "1.50", "at": "2026-11-20T08:30:00"}
+        {"day": "2026-11-20", "price": "1.50", "at": "2026-11-20T08:30:00+00:00"}
     ]
 
 

@@ -54,7 +54,9 @@ def test_importing_loads_neither_ray_nor_anything_heavy():
 
 
 def test_the_whole_client_does_without_ray():
-    loaded = loaded_after("import swarm_ray\nfor name in swarm_ray.__all__: getattr(swarm_ray, name)")
+    loaded = loaded_after(
+        "import swarm_ray\nfor name in swarm_ray.__all__: getattr(swarm_ray, name)"
+    )
     assert not loaded & {"ray", "pyarrow", "pandas", "typer"}
 
 

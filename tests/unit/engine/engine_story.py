@@ -19,12 +19,13 @@ from swarm_ray.definition.serving import ModelCapabilities, ModelCapability
 from swarm_ray.effects.supervising import TOOLS
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.service import CoordinatorService
+from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
 from swarm_ray.ports.hosts import Delivery, Parcel
 from swarm_ray.testing.local import LocalHosts
 from swarm_ray.values.ids import RANDOM_BYTES, uuid7
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 PROCESS = """\
 process: letters
@@ -109,14 +110,20 @@ class Town:
         self._service: CoordinatorService | None = None
         self.start()
 
-    def start(self) -> None:
-        """Start the coordinator (again)."""
+    def start(self, *, patience_s: float = 5.0, pages: int = 0) -> None:
+        """Start the coordinator (again); its disk has room for so many pages of ledger."""
+
+        def open_store(folder: Path) -> Store:
+            store = Store.open(folder)
+            if pages:
+                store.limit_pages(pages)
+            return store
 
         def make(settings: Settings, key: bytes, generation: int) -> Watched:
             self.all_hosts.append(Watched(settings, key, generation))
             return self.all_hosts[-1]
 
-        self._service = CoordinatorService(self.settings, make)
+        self._service = CoordinatorService(self.settings, make, open_store, patience_s)
 
     def stop(self) -> None:
         """Stop coordinator and hosts; open runs stay open."""

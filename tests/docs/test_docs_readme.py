@@ -1,0 +1,57 @@
+"""What the README shows is true: its code runs, its YAML links, its links lead somewhere."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.ray
+def test_the_python_of_the_readme_runs_and_prints_what_it_should(tmp_path):
+    script = tmp_path / "words.py"
+    script.write_text(blocks("python")[0])
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "SWARM_RAY_HOME": str(tmp_path / "home")},
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.splitlines()[-1] == "[3, 3]"
+
+
+def test_the_yaml_of_the_readme_is_a_process_of_known_keys():
+    from swarm_ray.definition.model import ProcessFile
+
+    shown = yaml.safe_load(blocks("yaml")[0])
+    assert ProcessFile.model_validate(shown).process == "review_pull_request"
+
+
+@pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md"])
+def test_links_and_named_files_exist(name):
+    text = (ROOT / name).read_text()
+    linked = {target for target in re.findall(r"\]\(([^)#]+)\)", text) if "://" not in target}
+    missing = sorted(target for target in linked if not (ROOT / target).exists())
+    assert not missing
+
+
+def test_the_architecture_stays_short_and_names_modules_that_exist():
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    assert len(text.splitlines()) <= 150
+    named = set(re.findall(r"`((?:[a-z_]+/)+[a-z_]+\.py)`", text))
+    assert named
+    missing = sorted(one for one in named if not (ROOT / "swarm_ray" / one).exists())
+    assert not missing
