@@ -30,7 +30,8 @@ class Settings:
         slots: attempts at once per host; 0 for eight per core, at least 16.
         zygotes: zygotes per bundle and host; 0 for one per core.
         lease_s: how long a host works without hearing from its coordinator, seconds.
-        model_url: base URL of an OpenAI-compatible endpoint; empty for none.
+        model_url: base URL of an OpenAI-compatible endpoint; empty for none, `embedded` for the
+            in-process model of the extra `model`.
         model_name: model to ask there.
         model_key: its key; never logged, never given to a worker.
         model_price_input: micro-USD per million input tokens.

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,6 +11,8 @@ from swarm_ray.cli.output import Output, guarded
 
 if TYPE_CHECKING:
     from swarm_ray.client.archive import Archive, RunSource
+
+LONG_LOG: Final = 1_000
 
 ItemNumber = Annotated[
     int | None, typer.Option("--item", metavar="N", help="Tell of this item only.", min=0)
@@ -27,46 +29,57 @@ def runs(
     """List the runs, newest first."""
     from swarm_ray.cli.finding import source_of
     from swarm_ray.cli.tables import listing
-    from swarm_ray.client.following import Follower
-    from swarm_ray.client.headline import clock, counts, duration, money
+    from swarm_ray.client.headline import clock, duration
     from swarm_ray.client.session import current_session
 
     output = Output(json_output)
-    source, _ = source_of(current_session())
+    source, archive = source_of(current_session())
     known = source.runs() if source is not None else []
     rows = []
     for run in reversed(known[-limit:]):
         assert source is not None
-        view = Follower(source, run).catch_up()
-        rows.append(
-            [
-                run[-8:],
-                view.process,
-                view.status,
-                clock(view.opened_us)[:19],
-                duration(view.wall_us),
-                money(view.microusd),
-                "; ".join(counts(swarm) for swarm in view.fan_outs()),
-            ]
-        )
-        output.data(
-            {
-                "run": run,
-                "process": view.process,
-                "status": view.status,
-                "opened_us": view.opened_us,
-                "wall_us": view.wall_us,
-                "cost_microusd": view.microusd,
-            }
-        )
+        row = run_row(run, source, archive)
+        output.data(row)
+        wall = duration(row["wall_us"])
+        end, opened = run[-8:], clock(row["opened_us"])[:19]
+        rows.append([end, row["process"], row["status"], opened, wall, row["told"]])
     if not rows:
         output.say("Nothing has run here yet. Start with: swarm-ray run review_pull_request")
         return
-    head = ["run", "process", "status", "opened (UTC)", "wall", "cost", "items"]
-    for line in listing(head, rows):
+    for line in listing(["run", "process", "status", "opened (UTC)", "wall", "items, cost"], rows):
         output.say(line)
     if len(known) > limit:
         output.say(f"… and {len(known) - limit} older ones (--limit)")
+
+
+def run_row(run: str, source: "RunSource", archive: "Archive | None") -> dict[str, Any]:
+    """Return the figures of one run; a long log is not read whole for a list."""
+    from swarm_ray.client.following import Follower
+    from swarm_ray.client.headline import counts, money
+
+    if archive is not None:
+        glance = archive.glance(run)
+        if glance.entries > LONG_LOG:
+            return {
+                "run": run,
+                "process": glance.process,
+                "status": glance.status,
+                "opened_us": glance.opened_us,
+                "wall_us": glance.last_us - glance.opened_us,
+                "cost_microusd": None,
+                "told": f"{glance.entries:,} entries, see `show {run[-8:]}`",
+            }
+    view = Follower(source, run).catch_up()
+    told = [*(counts(swarm) for swarm in view.fan_outs()), money(view.microusd)]
+    return {
+        "run": run,
+        "process": view.process,
+        "status": view.status,
+        "opened_us": view.opened_us,
+        "wall_us": view.wall_us,
+        "cost_microusd": view.microusd,
+        "told": "; ".join(told),
+    }
 
 
 @guarded

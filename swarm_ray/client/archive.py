@@ -7,11 +7,12 @@ the ledger read-only beside its writer; never changes anything.
 import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from swarm_ray.config import Settings
-from swarm_ray.core.events import RunOpened
+from swarm_ray.core.events import RunClosed, RunOpened
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.history import read_entry
 from swarm_ray.errors import UsageError
@@ -37,6 +38,18 @@ class RunSource(Protocol):
 
     def runs(self) -> list[str]:
         """Return the ids of all runs, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A run from its first and last entry; `status` is `open` when it is not closed."""
+
+    run: str
+    process: str
+    status: str
+    opened_us: int
+    last_us: int
+    entries: int
 
 
 class Archive:
@@ -85,6 +98,15 @@ class Archive:
     def runs(self) -> list[str]:
         """See the port."""
         return [head.log_id for head in self._reader.logs("run") if head.state != "dropped"]
+
+    def glance(self, run: str) -> Glance:
+        """Return what the first and the last entry of a run say, however long its log is."""
+        size = self._head(run).size
+        first, opened = read_entry(next(iter(self._reader.entries(run, 0, 1))))
+        last, ended = read_entry(next(iter(self._reader.entries(run, size - 1, size))))
+        assert isinstance(first, RunOpened)
+        status = last.status if isinstance(last, RunClosed) else "open"
+        return Glance(run, first.process, status, opened["time_us"], ended["time_us"], size)
 
     def effects(self) -> Iterable[bytes]:
         """Return the entries of the tenant's effects log, oldest first."""

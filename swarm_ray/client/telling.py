@@ -17,6 +17,8 @@ from swarm_ray.engine.viewer import Viewer
 from swarm_ray.values.ids import short
 
 NAMED_ITEMS: Final = 24
+FOLDED_ITEMS: Final = 200
+FAILURES_TOLD: Final = 50
 _FATES: Final = {
     ItemState.BACKOFF: "It will be tried again after a pause.",
     ItemState.WAITING: "It will be tried again.",
@@ -41,6 +43,8 @@ class Teller:
         self._viewer = viewer
         self._bodies = bodies
         self._asked: set[str] = set()
+        self._tenths: dict[str, int] = {}
+        self._failures_told: dict[str, int] = {}
 
     def take(self, data: bytes) -> list[str]:
         """Take one entry; return what it means in words."""
@@ -141,6 +145,8 @@ class Teller:
     # -- work -------------------------------------------------------------------------------
 
     def _dispatched(self, event: ev.Dispatched) -> list[str]:
+        if self._folded(event.swarm):
+            return []
         pairs = list(zip(event.items, event.attempts, strict=True))
         again = [(item, attempt) for item, attempt in pairs if attempt > 1]
         first = [item for item, attempt in pairs if attempt == 1]
@@ -156,6 +162,9 @@ class Teller:
 
     def _settled(self, event: ev.Settled) -> list[str]:
         good = [row for row in event.rows if row.status == "ok"]
+        bad = [row for row in event.rows if row.status != "ok"]
+        if self._folded(event.swarm):
+            return [*self._milestone(event.swarm), *self._failures(event, bad)]
         lines = []
         if good:
             spans = sorted(row.duration_us for row in good)
@@ -164,7 +173,34 @@ class Teller:
                 took = f"{took} to {duration(spans[-1])}"
             names = self._workers(event.swarm, [row.item for row in good])
             lines.append(f"{names} succeeded ({took}{_cost(good)}).")
-        lines += [self._failed(event, row) for row in event.rows if row.status != "ok"]
+        return lines + [self._failed(event, row) for row in bad]
+
+    def _folded(self, swarm: str) -> bool:
+        machine = self._viewer.run.swarms.get(swarm)
+        return machine is not None and machine.opened.items > FOLDED_ITEMS
+
+    def _milestone(self, swarm: str) -> list[str]:
+        """Tell each tenth of a large swarm once."""
+        machine = self._viewer.run.swarms[swarm]
+        tenth = machine.succeeded * 10 // machine.opened.items
+        if tenth <= self._tenths.get(swarm, 0):
+            return []
+        self._tenths[swarm] = tenth
+        return [
+            f"{short('swarm', swarm)}: {machine.succeeded:,} of"
+            f" {plural(machine.opened.items, 'worker')} have succeeded."
+        ]
+
+    def _failures(self, event: ev.Settled, rows: Sequence[ev.Row]) -> list[str]:
+        """Tell the first failures of a large swarm, then say that the rest is only counted."""
+        told = self._failures_told.get(event.swarm, 0)
+        self._failures_told[event.swarm] = told + len(rows)
+        lines = [self._failed(event, row) for row in rows[: max(0, FAILURES_TOLD - told)]]
+        if told < FAILURES_TOLD <= told + len(rows):
+            lines.append(
+                f"Further failures of {short('swarm', event.swarm)} are not told one by one;"
+                " ask for the story of an item."
+            )
         return lines
 
     def _failed(self, event: ev.Settled, row: ev.Row) -> str:

@@ -106,7 +106,7 @@ class Backlog:
 
     def alarm(self) -> int:
         """Return the end of the first pause if no timer is set for it yet, else 0."""
-        if not self.pauses or self.alarm_us and self.alarm_us <= self.pauses[0][0]:
+        if not self.pauses or (self.alarm_us and self.alarm_us <= self.pauses[0][0]):
             return 0
         self.alarm_us = self.pauses[0][0]
         return self.alarm_us

@@ -1,11 +1,11 @@
-"""What a swarm may use, derived from its step: limits of fan-outs and of swarms of one.
+"""Limits of a swarm: what it may use, until when it works, and how many results are enough.
 
-Decides deadlines and rules of the auxiliary swarms (single steps, user-written convergence, error
-tasks) and nothing about their work.
+Decides the rules of the auxiliary swarms (single steps, user-written convergence, error tasks)
+from their step; it knows nothing about the work itself.
 """
 
 from swarm_ray.core.events import SwarmKind
-from swarm_ray.core.plan import Budget, Convergence, FanOut, Step
+from swarm_ray.core.plan import FULL_PPM, Budget, Convergence, FanOut, Step
 from swarm_ray.errors import InternalError
 
 ALONE = Convergence(reserve_ppm=0)
@@ -38,3 +38,17 @@ def _task(step: Step, kind: SwarmKind, clause: int) -> str:
 def soonest(*deadlines_us: int) -> int:
     """Return the earliest deadline; 0 means none."""
     return min((deadline for deadline in deadlines_us if deadline), default=0)
+
+
+def work_until(opened_us: int, deadline_us: int, reserve_ppm: int) -> int:
+    """Return the log time at which work must end so that convergence still fits; 0 for never."""
+    if not deadline_us:
+        return 0
+    return opened_us + (deadline_us - opened_us) * (FULL_PPM - reserve_ppm) // FULL_PPM
+
+
+def enough(rule: Convergence, succeeded: int, items: int) -> bool:
+    """Say whether so many results of so many items suffice for convergence."""
+    if rule.quorum:
+        return succeeded >= min(rule.quorum, items)
+    return succeeded >= (rule.min_success_count or -(-rule.min_success_ppm * items // FULL_PPM))

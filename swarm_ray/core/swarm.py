@@ -13,7 +13,8 @@ from swarm_ray.core.backlog import Backlog
 from swarm_ray.core.commands import Command, Send, SetTimer, Want
 from swarm_ray.core.events import Dispatched, Row, Settled, SwarmOpened
 from swarm_ray.core.flights import Flight, Usage, by_batch, withdrawals
-from swarm_ray.core.plan import FULL_PPM, FanOut
+from swarm_ray.core.limits import enough, work_until
+from swarm_ray.core.plan import FanOut
 from swarm_ray.core.purse import Purse
 from swarm_ray.core.retry import judge, pause_us
 from swarm_ray.core.tables import SWARM, SwarmState, advance
@@ -92,11 +93,8 @@ class Swarm:
     @property
     def work_until_us(self) -> int:
         """Log time at which work must end so that convergence still fits; 0 for never."""
-        if not self.deadline_us:
-            return 0
-        reserve = self.spec.convergence.reserve_ppm
-        span = self.deadline_us - self.opened_us
-        return self.opened_us + span * (FULL_PPM - reserve) // FULL_PPM
+        reserve_ppm = self.spec.convergence.reserve_ppm
+        return work_until(self.opened_us, self.deadline_us, reserve_ppm)
 
     @property
     def slice(self) -> tuple[int, int]:
@@ -109,11 +107,7 @@ class Swarm:
 
     def enough(self) -> bool:
         """Say whether the results suffice for convergence."""
-        rule = self.spec.convergence
-        if rule.quorum:
-            return self.succeeded >= min(rule.quorum, self.opened.items)
-        need = rule.min_success_count or -(-rule.min_success_ppm * self.opened.items // FULL_PPM)
-        return self.succeeded >= need
+        return enough(self.spec.convergence, self.succeeded, self.opened.items)
 
     def shortfall(self) -> str:
         """Say with a code why the results do not suffice; a swarm of one fails as its item did."""

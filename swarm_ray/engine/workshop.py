@@ -15,6 +15,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from swarm_ray.definition.bundle import LINKED_FILE, unpack
+from swarm_ray.errors import SwarmError
 from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.sandbox import AttemptPolicy, Child, Sandbox, Zygote, ZygotePolicy
 
@@ -99,12 +100,13 @@ class Workshops:
         self._zygotes = zygotes
         self._open: dict[str, Workshop] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def keep(self, digest: str, data: bytes) -> None:
         """Unpack a bundle; safe to repeat."""
         with self._lock:
             target = self._folder / "bundles" / digest
-            if not target.exists():
+            if not self._closed and not target.exists():
                 part = self._folder / "bundles" / f".{digest}.part"
                 shutil.rmtree(part, ignore_errors=True)
                 part.mkdir(parents=True)
@@ -116,22 +118,28 @@ class Workshops:
         return (self._folder / "bundles" / digest).exists()
 
     def open(self, digest: str) -> None:
-        """Have the bundle's zygotes running."""
+        """Have the bundle's zygotes running.
+
+        Raises:
+            SwarmError: `host.stopped` after `close`, or what the driver raises.
+        """
         with self._lock:
-            workshop = self._open.pop(digest, None)
-            if workshop is None:
+            if self._closed:
+                raise SwarmError("host.stopped", "this host has stopped")
+            if digest not in self._open:
                 folder = self._folder / "bundles" / digest
-                workshop = Workshop(self._driver, folder, self._zygotes)
-            workshop.open()
-            self._open[digest] = workshop
+                self._open[digest] = Workshop(self._driver, folder, self._zygotes)
+            self._open[digest].open()
 
     def get(self, digest: str) -> Workshop:
         """Return an open workshop."""
         return self._open[digest]
 
     def close(self) -> None:
-        """Close everything and remove the unpacked bundles."""
-        for workshop in self._open.values():
-            workshop.close()
-        self._open.clear()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Close everything and remove the unpacked bundles; nothing is opened any more."""
+        with self._lock:
+            self._closed = True
+            for workshop in self._open.values():
+                workshop.close()
+            self._open.clear()
+            shutil.rmtree(self._folder, ignore_errors=True)

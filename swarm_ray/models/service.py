@@ -11,9 +11,12 @@ from typing import Any
 
 from swarm_ray.config import Settings
 from swarm_ray.errors import UsageError, WorkerError
+from swarm_ray.models.embedded import EmbeddedServer
+from swarm_ray.models.embedding import Classifier
 from swarm_ray.models.slice import Slice
 
 Service = Callable[[Any, Slice], Any]
+EMBEDDED = "embedded"
 DEFAULT_MAX_TOKENS = 512
 MESSAGE_OVERHEAD_TOKENS = 8
 CALL_TIMEOUT_S = 120.0
@@ -22,11 +25,11 @@ _LOCK = threading.Lock()
 
 
 def model_services(settings: Settings) -> Mapping[str, Service]:
-    """Return what workers may ask a host for; empty without a model endpoint."""
-    if not settings.model_url:
-        return {}
-    endpoint = Endpoint(settings)
-    return {"model": endpoint.complete}
+    """Return what workers may ask a host for; `model` only with a model endpoint."""
+    services: dict[str, Service] = {"embed-classify": Classifier().classify}
+    if settings.model_url:
+        services["model"] = Endpoint(settings).complete
+    return services
 
 
 class Endpoint:
@@ -35,6 +38,7 @@ class Endpoint:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._client: Any = None
+        self._server: EmbeddedServer | None = None
 
     def complete(self, request: Any, slice_: Slice) -> dict[str, Any]:
         """Ask for one chat completion within the slice.
@@ -82,8 +86,12 @@ class Endpoint:
 
         with _LOCK:
             if self._client is None:
+                url = self._settings.model_url
+                if url == EMBEDDED:
+                    self._server = EmbeddedServer()
+                    url = self._server.url
                 self._client = openai.OpenAI(
-                    base_url=self._settings.model_url,
+                    base_url=url,
                     api_key=self._settings.model_key or "none",
                     max_retries=0,
                     timeout=CALL_TIMEOUT_S,

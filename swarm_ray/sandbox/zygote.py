@@ -132,6 +132,7 @@ class Zygote:
                 self._confinement.lock_child(slot.ruleset, settings.cpu_s)
             os.closerange(CHILD_FD + 1, _HIGHEST_FD)
             if settings.processes or not settings.confined:
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 os.environ.update(TMPDIR=slot.path, HOME=slot.path, **_PROGRAM_ENVIRONMENT)
             code = 1
             self._worker.serve(channel, slot.path)

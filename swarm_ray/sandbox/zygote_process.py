@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from swarm_ray.errors import WorkerError
 from swarm_ray.ports.sandbox import Isolation
 from swarm_ray.sandbox import wire
 from swarm_ray.sandbox.cgroups import PidsGroup
@@ -26,6 +27,7 @@ _CRUNCHERS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")
 _ONE_THREAD = {
     f"{name}_{'MAXIMUM' if name == 'VECLIB' else 'NUM'}_THREADS": "1" for name in _CRUNCHERS
 }
+_LOADER_PATHS = ("LD_LIBRARY_PATH",)  # some interpreters find their own library by it
 _MOST_COMPLAINT_BYTES = 2000
 
 
@@ -75,7 +77,7 @@ class ZygoteProcess:
         launch: how to start it.
 
     Raises:
-        OSError: it cannot be spawned.
+        WorkerError: it cannot be spawned.
     """
 
     def __init__(self, launch: Launch) -> None:
@@ -85,17 +87,28 @@ class ZygoteProcess:
         kind = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
         self._control, theirs = socket.socketpair(socket.AF_UNIX, kind)
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own argv, made by a driver
-                [*launch.argv, str(theirs.fileno())],
-                pass_fds=(theirs.fileno(),),
+            self._process = self._spawn(theirs.fileno())
+        self._control.setblocking(False)
+        self._control.send(wire.pack_json(wire.CONFIG, launch.settings.to_dict()))
+
+    def _spawn(self, control: int) -> subprocess.Popen[bytes]:
+        paths = {name: os.environ[name] for name in _LOADER_PATHS if name in os.environ}
+        try:
+            return subprocess.Popen(  # noqa: S603 - our own argv, made by a driver
+                [*self._launch.argv, str(control)],
+                pass_fds=(control,),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=self._complaints,
-                env=_ONE_THREAD,
+                env={**_ONE_THREAD, **paths},
                 cwd="/",
             )
-        self._control.setblocking(False)
-        self._control.send(wire.pack_json(wire.CONFIG, launch.settings.to_dict()))
+        except OSError as error:
+            self._control.close()
+            self._complaints.close()
+            raise WorkerError(
+                "sandbox.spawn_failed", f"cannot start {self._launch.argv[0]}: {error}"
+            ) from error
 
     @property
     def pid(self) -> int:

@@ -6,8 +6,6 @@ Decides nothing; only the transport is short. For tests and for looking at thing
 import asyncio
 from collections.abc import Sequence
 
-from swarm_ray.sandbox.probe import choose
-
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.config import Settings
 from swarm_ray.core.host import Key
@@ -17,6 +15,7 @@ from swarm_ray.engine.workshop import Workshops
 from swarm_ray.errors import SwarmError
 from swarm_ray.models.service import model_services
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
+from swarm_ray.sandbox.probe import choose
 
 
 class LocalHosts:

@@ -41,7 +41,9 @@ def _value(hint: Any) -> dict[str, Any]:
     if origin is tuple:
         return _sequence(parts)
     if origin in (Union, types.UnionType):
-        return {"anyOf": [{"type": "null"} if part is type(None) else _value(part) for part in parts]}
+        return {
+            "anyOf": [{"type": "null"} if part is type(None) else _value(part) for part in parts]
+        }
     if is_dataclass(hint) and isinstance(hint, type):
         return schema_of(hint)
     return SCALARS[hint]

@@ -47,9 +47,7 @@ def records_of(kind: type) -> st.SearchStrategy[Any]:
         for field in fields(kind)
         if field.default is MISSING and field.default_factory is MISSING
     }
-    sometimes = {
-        name: values_of(hint) for name, hint in hints.items() if name not in given_always
-    }
+    sometimes = {name: values_of(hint) for name, hint in hints.items() if name not in given_always}
     return st.fixed_dictionaries(given_always, optional=sometimes).map(lambda found: kind(**found))
 
 

@@ -19,7 +19,13 @@ from swarm_ray.testing.plans import SCENES, SLICE
 
 HOSTS = ("ada", "bob", "cyd")
 STATUSES = ("ok", "ok", "ok", "transient", "rate_limited", "input", "structural", "cancelled")
-OPEN_STATES = {ItemState.WAITING, ItemState.WANTED, ItemState.RUNNING, ItemState.BACKOFF, ItemState.REVIEW}
+OPEN_STATES = {
+    ItemState.WAITING,
+    ItemState.WANTED,
+    ItemState.RUNNING,
+    ItemState.BACKOFF,
+    ItemState.REVIEW,
+}
 
 
 class RunUnderStress(RuleBasedStateMachine):

@@ -71,3 +71,12 @@ def test_a_large_swarm_is_counted_rather_than_listed():
     assert "60 workers" in story or "workers (" in story
     assert "worker-060 failed" in story
     assert len(story.split("\n")) < 60
+
+
+def test_a_very_large_swarm_is_told_in_tenths():
+    story = finished(*["pear"] * 400, *["bad"] * 60).story()
+    lines = story.split("\n")
+    assert sum("have succeeded" in line for line in lines) <= 10
+    assert sum("(input, skill.raised)" in line for line in lines) == 50
+    assert "are not told one by one" in story
+    assert len(lines) < 90

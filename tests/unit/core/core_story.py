@@ -33,7 +33,9 @@ def plan_of(*steps: Step, **more: Any) -> Plan:
     return Plan("process", 1, steps, **more)
 
 
-def swarm_plan(*, step: dict[str, Any] | None = None, plan: dict[str, Any] | None = None, **more: Any) -> Plan:
+def swarm_plan(
+    *, step: dict[str, Any] | None = None, plan: dict[str, Any] | None = None, **more: Any
+) -> Plan:
     return plan_of(
         Step("work", output="results", fan_out=fan_out(**more), **(step or {})), **(plan or {})
     )
@@ -98,9 +100,7 @@ class Story:
         chosen = items or tuple(sorted(wanted))
         self.batches += 1
         attempts = tuple(wanted[item] for item in chosen)
-        return self.tell(
-            ev.Dispatched(self.swarm.id, self.batches, host, lanes, chosen, attempts)
-        )
+        return self.tell(ev.Dispatched(self.swarm.id, self.batches, host, lanes, chosen, attempts))
 
     def settle(self, *rows: ev.Row, after: int = 0) -> list[cmd.Command]:
         flight = self.swarm.flights.get(rows[0].item)

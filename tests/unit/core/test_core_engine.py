@@ -34,7 +34,9 @@ def engine_of(log: MemoryLog, plan: Plan = PLAN) -> Engine:
     return Engine(log, log.acquire_epoch("office"), lambda _: plan)
 
 
-def tell(engine: Engine, *events: ev.Event, run: str = "run", now: int = SECOND) -> list[cmd.Command]:
+def tell(
+    engine: Engine, *events: ev.Event, run: str = "run", now: int = SECOND
+) -> list[cmd.Command]:
     pairs = engine.step([Happening(run, event) for event in events], now)
     return [command for _, command in pairs]
 

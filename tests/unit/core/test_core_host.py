@@ -48,7 +48,11 @@ def test_swarms_take_turns() -> None:
         one = next(iter(ada.running))
         turns += [start.key for start in ada.finished(one, done(one))]
     swarms = [one[1] for one in turns]
-    assert swarms in (["s", "t"] * 3, ["s", "s", "t", "s", "t", "t"], ["s", "t", "s", "t", "s", "t"])
+    assert swarms in (
+        ["s", "t"] * 3,
+        ["s", "s", "t", "s", "t", "t"],
+        ["s", "t", "s", "t", "s", "t"],
+    )
     assert len(turns) == 6
 
 

@@ -24,9 +24,7 @@ def test_steps_run_in_order_and_the_last_output_is_the_result() -> None:
 
 
 def test_a_process_names_its_output() -> None:
-    plan = plan_of(
-        Step("a", output="x", task="one"), Step("b", output="y", task="two"), output="x"
-    )
+    plan = plan_of(Step("a", output="x", task="one"), Step("b", output="y", task="two"), output="x")
     story = Story(plan).open()
     story.finish_unit(output="wanted")
     story.finish_unit(output="other")

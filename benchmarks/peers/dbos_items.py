@@ -1,0 +1,50 @@
+"""DBOS: a durable workflow per item on a queue, in SQLite; what it repeats after it was killed."""
+
+import os
+import time
+from pathlib import Path
+
+from dbos import DBOS, DBOSConfig, Queue
+
+QUEUE = Queue("items", worker_concurrency=16, polling_interval_sec=0.1)
+
+
+@DBOS.step()
+def work(trace: str, item: int) -> int:
+    time.sleep(0.05)
+    with Path(trace).open("a") as out:
+        out.write(f"{item}\n")
+    return item
+
+
+@DBOS.workflow()
+def one(trace: str, item: int) -> int:
+    return work(trace, item)
+
+
+def checkpointed(folder: str, count: int, *, resume: bool) -> None:
+    """Work durably; to be killed, then called once more with `resume`."""
+    config: DBOSConfig = {
+        "name": "benchmark",
+        "system_database_url": f"sqlite:///{folder}/dbos.sqlite",
+        "log_level": "ERROR",
+        "application_version": "1",
+        "executor_id": "local",
+        "run_admin_server": False,
+    }
+    DBOS(config=config)
+    DBOS.launch()
+    trace = f"{folder}/trace"
+    if resume:
+        handles = [DBOS.retrieve_workflow(f"item-{n}") for n in range(count)]
+    else:
+        handles = []
+        for n in range(count):
+            from dbos import SetWorkflowID
+
+            with SetWorkflowID(f"item-{n}"):
+                handles.append(QUEUE.enqueue(one, trace, n))
+    for handle in handles:
+        handle.get_result()
+    DBOS.destroy()
+    print(os.getpid())

@@ -1,0 +1,73 @@
+"""LangGraph: a fan-out by `Send`, and what it repeats after it was killed half way.
+
+One process, no isolation. `noop` and `sleep` keep no checkpoints; `resume` keeps them in SQLite.
+"""
+
+import asyncio
+import importlib.metadata
+import operator
+import os
+import time
+from pathlib import Path
+from typing import Annotated, Any, TypedDict
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import Send
+
+
+class Whole(TypedDict):
+    items: list[int]
+    done: Annotated[list[int], operator.add]
+
+
+class Single(TypedDict):
+    item: int
+
+
+def graph_of(sleep_s: float, trace: Path | None = None) -> Any:
+    """Return a graph that works on every item of its state."""
+
+    async def work(state: Single) -> dict[str, list[int]]:
+        if sleep_s:
+            await asyncio.sleep(sleep_s)
+        if trace is not None:
+            with trace.open("a") as out:
+                out.write(f"{state['item']}\n")
+        return {"done": [state["item"]]}
+
+    graph = StateGraph(Whole)
+    graph.add_node("work", work)
+    graph.add_conditional_edges(START, lambda s: [Send("work", {"item": n}) for n in s["items"]])
+    graph.add_edge("work", END)
+    return graph
+
+
+def measure(what: str, count: int, *, sleep_ms: float = 0, width: int = 16) -> dict[str, Any]:
+    """Return how long `count` items take; `noop` has no bound on concurrency."""
+    graph = graph_of(sleep_ms / 1000).compile()
+    config: dict[str, Any] = {} if what == "noop" else {"max_concurrency": width}
+    asyncio.run(graph.ainvoke({"items": [0, 1], "done": []}, config))
+    began_s = time.monotonic()
+    found = asyncio.run(graph.ainvoke({"items": list(range(count)), "done": []}, config))
+    seconds = time.monotonic() - began_s
+    assert len(found["done"]) == count
+    return {
+        "seconds": seconds,
+        "count": count,
+        "version": importlib.metadata.version("langgraph"),
+    }
+
+
+def checkpointed(folder: str, count: int, *, resume: bool) -> None:
+    """Work with checkpoints in SQLite; to be killed, then called once more with `resume`."""
+
+    async def go() -> None:
+        async with AsyncSqliteSaver.from_conn_string(f"{folder}/graph.sqlite") as saver:
+            graph = graph_of(0.05, Path(folder) / "trace").compile(checkpointer=saver)
+            config = {"configurable": {"thread_id": "one"}, "max_concurrency": 16}
+            start = None if resume else {"items": list(range(count)), "done": []}
+            await graph.ainvoke(start, config)
+
+    asyncio.run(go())
+    print(os.getpid())
