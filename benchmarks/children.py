@@ -41,7 +41,7 @@ def measure(
         ProbeFailed: it ended with an error, without an answer, or not in time.
     """
     with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as home, group("probe") as path:
-        child = start(module, Path(home), path, python, environment, arguments)
+        child = start(module, Path(home), arguments, python=python, cgroup=path, more=environment)
         try:
             out, err = child.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
@@ -58,10 +58,11 @@ def measure(
 def start(
     module: str,
     home: Path,
-    cgroup: Path | None,
-    python: str,
-    environment: dict[str, str] | None,
     arguments: dict[str, Any],
+    *,
+    python: str = sys.executable,
+    cgroup: Path | None = None,
+    more: dict[str, str] | None = None,
 ) -> "subprocess.Popen[bytes]":
     """Start a probe and return at once."""
     command = [python, "-m", "benchmarks.children", module, json.dumps(arguments)]
@@ -78,7 +79,7 @@ def start(
     }
     return subprocess.Popen(
         command,
-        env={**kept, **own, **(environment or {})},
+        env={**kept, **own, **(more or {})},
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

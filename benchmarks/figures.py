@@ -15,7 +15,8 @@ class Figure:
     """One measured value.
 
     `reach` is what it must be: at most (`most`) or at least (`least`) that, None for
-    information. `samples` are the raw values behind a median; `peers` were measured beside it.
+    information. `samples` are the raw values behind a median; `peers` were measured beside it;
+    `note` says what else must be known to read it.
     """
 
     what: str
@@ -25,6 +26,7 @@ class Figure:
     sense: Literal["most", "least"] = "most"
     peers: dict[str, float] = field(default_factory=dict)
     samples: list[float] = field(default_factory=list)
+    note: str = ""
 
     @property
     def met(self) -> bool | None:
@@ -40,6 +42,9 @@ class Report:
 
     name: str
     figures: list[Figure]
+    quick: bool = False
+    load_before: float = 0.0
+    seconds: float = 0.0
 
 
 def median(samples: list[float]) -> float:
@@ -47,14 +52,19 @@ def median(samples: list[float]) -> float:
     return statistics.median(samples)
 
 
-def machine() -> dict[str, str | int | float]:
-    """Describe where this runs."""
+def load() -> float:
+    """Return how many processes wanted to run in the last minute, on average."""
+    return round(os.getloadavg()[0], 1)
+
+
+def machine(load_before: float) -> dict[str, str | int | float]:
+    """Describe where this runs; the load is that of before the benchmark."""
     return {
         "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
         "kernel": platform.release(),
         "machine": platform.machine(),
-        "load": round(os.getloadavg()[0], 1),
+        "load": load_before,
     }
 
 
@@ -79,23 +89,29 @@ def print_table(report: Report) -> None:
         print(f"{one.what:<58} {one.value:>12.4g} {one.unit:<12} {goal:<10} {verdict}")
         for peer, value in one.peers.items():
             print(f"    {peer:<54} {value:>12.4g} {one.unit}")
+        if one.note:
+            print(f"    ({one.note})")
 
 
 def write_json(report: Report, path: Path) -> None:
     """Write the figures for machines."""
     document = {
         "name": report.name,
-        "machine": machine(),
+        "machine": machine(report.load_before),
         "commit": commit(),
+        "quick": report.quick,
+        "seconds": report.seconds,
         "figures": [
             {
                 "what": one.what,
                 "value": one.value,
                 "unit": one.unit,
                 "reach": one.reach,
+                "sense": one.sense,
                 "met": one.met,
                 "peers": one.peers,
                 "samples": one.samples,
+                "note": one.note,
             }
             for one in report.figures
         ],

@@ -1,10 +1,10 @@
 """DBOS: a durable workflow per item on a queue, in SQLite; what it repeats after it was killed."""
 
-import os
 import time
 from pathlib import Path
+from typing import Any
 
-from dbos import DBOS, DBOSConfig, Queue
+from dbos import DBOS, DBOSConfig, Queue, SetWorkflowID
 
 QUEUE = Queue("items", worker_concurrency=16, polling_interval_sec=0.1)
 
@@ -22,8 +22,8 @@ def one(trace: str, item: int) -> int:
     return work(trace, item)
 
 
-def checkpointed(folder: str, count: int, *, resume: bool) -> None:
-    """Work durably; to be killed, then called once more with `resume`."""
+def measure(folder: str, count: int, *, resume: bool) -> dict[str, Any]:
+    """Work on all items, or on what is left of them; writes a line to `trace` per finished item."""
     config: DBOSConfig = {
         "name": "benchmark",
         "system_database_url": f"sqlite:///{folder}/dbos.sqlite",
@@ -40,11 +40,9 @@ def checkpointed(folder: str, count: int, *, resume: bool) -> None:
     else:
         handles = []
         for n in range(count):
-            from dbos import SetWorkflowID
-
             with SetWorkflowID(f"item-{n}"):
                 handles.append(QUEUE.enqueue(one, trace, n))
     for handle in handles:
         handle.get_result()
     DBOS.destroy()
-    print(os.getpid())
+    return {}

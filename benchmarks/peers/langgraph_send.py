@@ -1,17 +1,12 @@
-"""LangGraph: a fan-out by `Send`, and what it repeats after it was killed half way.
-
-One process, no isolation. `noop` and `sleep` keep no checkpoints; `resume` keeps them in SQLite.
-"""
+"""LangGraph: a fan-out by `Send` in one process. No isolation, no checkpoints here."""
 
 import asyncio
 import importlib.metadata
 import operator
-import os
 import time
 from pathlib import Path
 from typing import Annotated, Any, TypedDict
 
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Send
 
@@ -57,17 +52,3 @@ def measure(what: str, count: int, *, sleep_ms: float = 0, width: int = 16) -> d
         "count": count,
         "version": importlib.metadata.version("langgraph"),
     }
-
-
-def checkpointed(folder: str, count: int, *, resume: bool) -> None:
-    """Work with checkpoints in SQLite; to be killed, then called once more with `resume`."""
-
-    async def go() -> None:
-        async with AsyncSqliteSaver.from_conn_string(f"{folder}/graph.sqlite") as saver:
-            graph = graph_of(0.05, Path(folder) / "trace").compile(checkpointer=saver)
-            config = {"configurable": {"thread_id": "one"}, "max_concurrency": 16}
-            start = None if resume else {"items": list(range(count)), "done": []}
-            await graph.ainvoke(start, config)
-
-    asyncio.run(go())
-    print(os.getpid())

@@ -69,11 +69,12 @@ def doctor(json_output: Json = False) -> None:
     checks = diagnose(current_session().settings)
     for check in checks:
         output.data(check.to_dict())
-        output.say(
-            f"{'ok ' if check.ok else 'BAD' if check.needed else '-- '} {check.name}: {check.found}"
-        )
+        mark = "ok " if check.ok else "BAD" if check.needed else "-- "
+        output.say(f"{mark} {check.name}: {check.found}")
         if check.remedy and not check.ok:
             output.say(f"      remedy: {check.remedy}")
+        if check.better and check.ok:
+            output.say(f"      better: {check.better}")
     if any(check.needed and not check.ok for check in checks):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -21,13 +21,18 @@ FREE_BYTES: Final = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried. `needed` says that no run works without it."""
+    """One thing that was tried.
+
+    `needed` says that no run works without it, `remedy` what helps when it is not well, `better`
+    what would improve it when it is.
+    """
 
     name: str
     ok: bool
     found: str
     remedy: str = ""
     needed: bool = False
+    better: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -69,9 +74,9 @@ def _ray() -> Check:
 
 
 def _home(settings: Settings) -> Check:
+    place = _existing(settings.folder)
     try:
-        settings.folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=settings.folder) as file:
+        with tempfile.NamedTemporaryFile(dir=place) as file:
             file.write(b"x")
             file.flush()
             os.fsync(file.fileno())
@@ -79,16 +84,20 @@ def _home(settings: Settings) -> Check:
         return Check(
             "home",
             ok=False,
-            found=f"{settings.folder} cannot be written: {error.strerror}",
+            found=f"{settings.folder} cannot be written: {error.strerror} ({place})",
             remedy="set SWARM_RAY_HOME to a folder that you may write",
             needed=True,
         )
     return Check("home", ok=True, found=f"{settings.folder} can be written", needed=True)
 
 
+def _existing(path: Path) -> Path:
+    """Return the folder itself or its nearest parent that is there; nothing is made."""
+    return next(one for one in (path, *path.parents) if one.exists())
+
+
 def _disk(settings: Settings) -> Check:
-    place = next(one for one in (settings.folder, *settings.folder.parents) if one.exists())
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(_existing(settings.folder)).free
     return Check(
         "disk",
         free >= FREE_BYTES,
@@ -114,7 +123,14 @@ def _sandboxes(settings: Settings) -> list[Check]:
     from swarm_ray.sandbox.probe import probe
 
     found = [
-        Check(f"sandbox {one.name}", one.works, one.detail, one.improvement) for one in probe()
+        Check(
+            f"sandbox {one.name}",
+            one.works,
+            one.detail,
+            one.improvement,
+            better=one.improvement,
+        )
+        for one in probe()
     ]
     usable = [check.name.removeprefix("sandbox ") for check in found if check.ok]
     chosen = settings.isolation

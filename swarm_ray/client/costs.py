@@ -51,7 +51,11 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class SpeedUp:
-    """What one fan-out gained: sum of accepted durations, measured wall time, in µs."""
+    """What one fan-out gained: sum of accepted durations, measured wall time, in µs.
+
+    Durations are measured while other items run beside, so their sum also counts waiting for a
+    processor: it is the most that the same work could have taken in sequence.
+    """
 
     step: str
     items: int
@@ -68,7 +72,7 @@ class SpeedUp:
         """The factor in words."""
         if self.factor < 1:
             return "slower than in sequence"
-        return f"{self.factor:.1f} times as fast as in sequence"
+        return f"at most {self.factor:.1f} times as fast as in sequence"
 
     @property
     def below_break_even(self) -> bool:

@@ -14,7 +14,8 @@ from swarm_ray.client.costs import speed_ups
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import clock, duration, money, plural
 from swarm_ray.client.inputs import ItemNames
-from swarm_ray.client.telling import Teller, shown
+from swarm_ray.client.phrases import shown
+from swarm_ray.client.telling import Teller
 from swarm_ray.core.plan import Plan
 from swarm_ray.engine.viewer import Viewer
 from swarm_ray.engine.views import AttemptView, RunView

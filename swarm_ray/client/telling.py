@@ -4,14 +4,14 @@ Decides the words for each kind of entry from the machine's state before and aft
 small swarm are named one by one; of a large one only those about which something is to be said.
 """
 
-import json
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import duration, first_line, money, plural
+from swarm_ray.client.phrases import cost_told, limits_told, shown, votes_told
 from swarm_ray.core import events as ev
-from swarm_ray.core.plan import FULL_PPM, FanOut
+from swarm_ray.core.plan import FULL_PPM
 from swarm_ray.core.tables import ItemState
 from swarm_ray.engine.viewer import Viewer
 from swarm_ray.values.ids import short
@@ -123,7 +123,7 @@ class Teller:
                 assert step.fan_out is not None
                 return (
                     f"{number} fanned out over {plural(event.items, 'item')}: {name},"
-                    f" {_limits(step.fan_out)}."
+                    f" {limits_told(step.fan_out)}."
                 )
             case "step":
                 return f"{number} began as {name}."
@@ -172,7 +172,7 @@ class Teller:
             if len(spans) > 1:
                 took = f"{took} to {duration(spans[-1])}"
             names = self._workers(event.swarm, [row.item for row in good])
-            lines.append(f"{names} succeeded ({took}{_cost(good)}).")
+            lines.append(f"{names} succeeded ({took}{cost_told(good)}).")
         return lines + [self._failed(event, row) for row in bad]
 
     def _folded(self, swarm: str) -> bool:
@@ -240,7 +240,7 @@ class Teller:
         swarm = self._viewer.run.swarms[event.swarm]
         report = self._bodies.value(event.report) or {}
         votes = report.get("votes")
-        told = f"; votes: {_votes(votes)}" if votes else ""
+        told = f"; votes: {votes_told(votes)}" if votes else ""
         partial = ", with partial results" if report.get("partial") else ""
         return (
             f"{short('swarm', event.swarm)} converged by"
@@ -296,48 +296,3 @@ class Teller:
         if total > NAMED_ITEMS:
             return f"{name}: {len(items)} workers ({min(items):03d} to {max(items):03d})"
         return f"{name}: workers {', '.join(f'{item:03d}' for item in items)}"
-
-
-def _limits(spec: FanOut) -> str:
-    rule = spec.convergence
-    told = [f"at most {spec.concurrency} at once"]
-    if spec.deadline_us:
-        told.append(f"within {duration(spec.deadline_us)}")
-    if spec.budget.tokens or spec.budget.microusd:
-        told.append(f"for at most {_budget(spec)}")
-    need = (
-        plural(rule.min_success_count, "item")
-        if rule.min_success_count
-        else f"{rule.min_success_ppm * 100 / FULL_PPM:g} % of them"
-    )
-    told.append(f"converging by {rule.strategy} when {need} succeeded")
-    return ", ".join(told)
-
-
-def _budget(spec: FanOut) -> str:
-    parts = []
-    if spec.budget.tokens:
-        parts.append(plural(spec.budget.tokens, "token"))
-    if spec.budget.microusd:
-        parts.append(money(spec.budget.microusd))
-    return " and ".join(parts)
-
-
-def _cost(rows: Sequence[ev.Row]) -> str:
-    tokens, microusd = sum(row.tokens for row in rows), sum(row.microusd for row in rows)
-    return f", {plural(tokens, 'token')}, {money(microusd)}" if tokens or microusd else ""
-
-
-def _votes(votes: Sequence[Sequence[Any]]) -> str:
-    return ", ".join(f"{label!r} {count} ({weight / 1e6:.2f})" for label, weight, count in votes)
-
-
-def shown(value: Any, limit: int, *, indent: bool = False) -> str:
-    """Return a JSON value as text, shortened; a list is counted rather than written out."""
-    if isinstance(value, list) and not indent and len(value) > 3:
-        return f"a list of {len(value):,}"
-    if isinstance(value, str) and indent:
-        text = value
-    else:
-        text = json.dumps(value, ensure_ascii=False, indent=2 if indent else None)
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -202,17 +202,14 @@ class Swarm:
             return []
         if self.ending:
             return self.drain(self.ending, self.code, now_us)
-        if self._quorum():
+        quorum = self.spec.convergence.quorum
+        if quorum and self.succeeded >= quorum and not self.finished:
             return self.drain("quorum", "", now_us)
         commands = self.fill(now_us)
         alarm_us = self.backlog.alarm()
         if alarm_us:
             commands.append(SetTimer(f"{self.id}:backoff", alarm_us))
         return commands
-
-    def _quorum(self) -> bool:
-        quorum = self.spec.convergence.quorum
-        return bool(quorum) and self.succeeded >= quorum and not self.finished
 
     def _settle(self, row: Row, now_us: int) -> None:
         self._land(self.flights.pop(row.item).host)

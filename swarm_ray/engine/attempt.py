@@ -18,14 +18,14 @@ from swarm_ray.core.events import Row, Status
 from swarm_ray.core.host import Key
 from swarm_ray.core.plan import FULL_PPM
 from swarm_ray.core.tree import DelegateLimits, Scope, grant_delegate, refuse_swarm
-from swarm_ray.engine.frames import FrameReader, frame_bytes
 from swarm_ray.engine.orders import scope_token
-from swarm_ray.engine.workshop import Workshop
+from swarm_ray.engine.workshop import FRAME_LIMIT_BYTES, Workshop
 from swarm_ray.errors import Busy, SwarmError, UsageError
 from swarm_ray.models.slice import Slice
 from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.log import Body, Retention
 from swarm_ray.ports.sandbox import Child, Exit, Zygote
+from swarm_ray.sandbox.frames import FrameReader, framed
 from swarm_ray.values.codec import encode_json
 
 LABEL_CHARS = 48
@@ -86,7 +86,7 @@ class Attempt:
         self._child: Child | None = None
         self._listening = self._writing = False
         self._outgoing = b""
-        self._reader = FrameReader()
+        self._reader = FrameReader(FRAME_LIMIT_BYTES)
 
     # -- life -------------------------------------------------------------------------------
 
@@ -133,7 +133,7 @@ class Attempt:
             "reads": dict(parcel.reads),
         }
         text = encode_json(head)[:-1] + b',"memory":' + parcel.memory
-        return frame_bytes(text + b',"inputs":' + self._payload + b"}")
+        return framed(text + b',"inputs":' + self._payload + b"}")
 
     def ended(self, exit_: Exit | None = None) -> Ended:
         """The child has ended (or never was): return what became of the attempt."""
@@ -362,7 +362,7 @@ class Attempt:
 
     def _reply(self, reply: Mapping[str, Any]) -> None:
         if self._child is not None:
-            self._outgoing += frame_bytes(encode_json(reply))
+            self._outgoing += framed(encode_json(reply))
             self._flush()
 
     # -- rows -------------------------------------------------------------------------------
@@ -380,7 +380,7 @@ class Attempt:
         if flaw:
             return self._failure("input", "output.schema", flaw, 0, _cpu_us(frame))
         body = self._seal("output", encode_json(output), "output")
-        label, confidence = _project(output, self._parcel.projection)
+        label, confidence = project(output, self._parcel.projection)
         extras = self._extras()
         row = self._row(
             "ok",
@@ -447,7 +447,7 @@ def _class_of(error: SwarmError) -> str:
     return str(error.fields.get("status", "input"))
 
 
-def _project(output: Any, fields: Mapping[str, str]) -> tuple[str, int]:
+def project(output: Any, fields: Mapping[str, str]) -> tuple[str, int]:
     """Return label and confidence (ppm) of an output by the declared fields."""
     name = fields.get("label")
     if name is None:

@@ -81,7 +81,8 @@ def report_of(
 def cost_model(swarm: Swarm, rows: Mapping[int, Row], now_us: int) -> dict[str, Any]:
     """Return the source document's cost model (section 8) for this swarm, in microseconds.
 
-    Sequential: the sum of the accepted attempts' durations. Swarm: the longest chain that
+    Sequential: the sum of the accepted attempts' durations, which were measured side by side, so
+    on busy cores it is an upper bound. Swarm: the longest chain that
     `concurrency` workers leave, at least the longest item. Measured: opening to convergence.
     """
     durations = [row.duration_us for row in rows.values()]

@@ -20,6 +20,8 @@ from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.sandbox import AttemptPolicy, Child, Sandbox, Zygote, ZygotePolicy
 
 SERVICE_THREADS = 16
+FRAME_LIMIT_BYTES = 256 * 2**20
+"""Convergence receives all results of a swarm in one frame; one item is limited much earlier."""
 
 
 class Workshop:
@@ -39,7 +41,7 @@ class Workshop:
             for name, task in self._tasks.items()
             if task.get("output_schema")
         }
-        self._policy = ZygotePolicy()
+        self._policy = ZygotePolicy(frame_limit_bytes=FRAME_LIMIT_BYTES)
 
     def open(self) -> None:
         """Start the zygotes; safe to repeat."""

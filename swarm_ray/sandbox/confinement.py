@@ -12,9 +12,9 @@ from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.seccomp import child_filter, shared_filter
 from swarm_ray.sandbox.settings import Settings
 
-# Besides its own processes a sandbox with declared processes holds the launcher, the zygote and the
-# child itself; the launcher counts where it lives in the same user namespace or cgroup.
-_COMPANIONS = {"landlock": 3, "bwrap": 2, "none": 3}
+# What counts besides the declared processes: the zygote, the child itself, and the launcher, which
+# for `landlock` shares their user namespace and cgroup.
+COMPANIONS = {"landlock": 3, "bwrap": 2}
 
 
 class Confinement:
@@ -85,7 +85,7 @@ class Confinement:
         if settings.processes == 0:
             kernel.seccomp(self._child_program)
         elif not settings.cgroup_procs:
-            most = settings.processes + _COMPANIONS[settings.driver]
+            most = settings.processes + COMPANIONS[settings.driver]
             resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
     def limits(self) -> list[str]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from swarm_ray.errors import UsageError
 from swarm_ray.ports.sandbox import AttemptPolicy, ZygotePolicy
 from swarm_ray.sandbox import bundle_image, cgroups, kernel, roots
+from swarm_ray.sandbox.confinement import COMPANIONS
 from swarm_ray.sandbox.settings import Settings
 from swarm_ray.sandbox.syscalls import ARCHITECTURES
 from swarm_ray.sandbox.zygote_front import ZygoteFront, refuse_processes
@@ -24,12 +25,13 @@ _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
 _PYTHON_FLAGS = ["-I", "-S"]
 _LEAVE = ["mnt", "pid", "net", "ipc", "uts"]
 _BWRAP_TMP = "/scratch"
+# Not bwrap's own /dev: it is a memory file system that no limit would hold.
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _BWRAP_INSIDE = ["user", "mnt", "pid", "net", "ipc", "uts"]
 _BWRAP_FLAGS = [
     *(f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")),
     "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "worker",
 ]  # fmt: skip
-_COMPANIONS = 3  # launcher, zygote and the child itself count towards a pids limit
 
 
 def _require_linux(driver: str) -> None:
@@ -92,7 +94,7 @@ def _counted(driver: str, processes: int) -> cgroups.PidsGroup | None:
     """Make the group that counts an attempt's processes; None where a user limit does it."""
     if processes == 0 or os.geteuid() != 0:
         return None
-    group = cgroups.pids_group(processes + _COMPANIONS)
+    group = cgroups.pids_group(processes + COMPANIONS[driver])
     if group is None:
         raise refuse_processes(driver, "root is exempt from user limits and has no pids cgroup")
     return group
@@ -103,10 +105,17 @@ def _python() -> list[str]:
 
 
 class LandlockDriver:
-    """Confines by Landlock, seccomp, limits and, where permitted, namespaces of the zygote."""
+    """Confines by Landlock, seccomp, limits and, where permitted, namespaces of the zygote.
+
+    Args:
+        namespaces: leave the host's namespaces where the machine permits it.
+    """
 
     name = "landlock"
     label = "shared-kernel"
+
+    def __init__(self, *, namespaces: bool = True) -> None:
+        self._leave = _LEAVE if namespaces else []
 
     def start(self, bundle: Path, policy: ZygotePolicy) -> ZygoteFront:
         """Start a zygote; returns before it is ready.
@@ -133,7 +142,7 @@ class LandlockDriver:
         group = _counted(self.name, attempt.processes if attempt else 0)
         tmp_root = os.path.realpath(tempfile.mkdtemp(prefix="swarm-ray-"))
         settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
-            leave=_LEAVE,
+            leave=self._leave,
             cgroup_procs=group.procs if group else "",
         )
         return Launch(_python(), settings, tmp_root, group)
@@ -185,7 +194,9 @@ class BwrapDriver:
         processes = settings.processes > 0
         visible = roots.visible_paths(bundle, settings.sys_path, reads, processes=processes)
         argv = [str(shutil.which("bwrap")), *_BWRAP_FLAGS]
-        argv += ["--proc", "/proc", "--dev", "/dev"]
+        argv += ["--proc", "/proc"]
+        for device in _DEVICES:
+            argv += ["--dev-bind", device, device]
         argv += ["--size", str(policy.tmp_bytes), "--tmpfs", _BWRAP_TMP]
         for link, target in roots.system_links():
             argv += ["--symlink", target, link]

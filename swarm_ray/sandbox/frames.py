@@ -26,6 +26,11 @@ def encode_frame(frame: dict[str, Any], limit_bytes: int) -> bytes:
             f"a frame for the worker has {len(body)} bytes; the limit is {limit_bytes}",
             hint="pass large inputs by declared reads, or raise the frame limit",
         )
+    return framed(body)
+
+
+def framed(body: bytes) -> bytes:
+    """Return a frame around JSON bytes that are encoded already."""
     return len(body).to_bytes(_HEAD_BYTES, "big") + body
 
 

@@ -79,6 +79,7 @@ def _ready(
     tmp = os.path.join(settings.tmp_root, "compile")
     os.mkdir(tmp)
     compiled = compile_confined(confinement, settings, tmp)
+    os.rmdir(tmp)
     warm_up()
     skill_code.install(compiled)
     zygote = Zygote(control, settings, confinement, worker)

@@ -13,7 +13,7 @@ import tempfile
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 from swarm_ray.errors import WorkerError
@@ -55,7 +55,6 @@ class _Told:
     isolation: Isolation | None = None
     failure: str = ""
     gone: bool = False
-    rows: list[wire.ExitRow] = field(default_factory=list)
 
 
 def _isolation(report: dict[str, Any]) -> Isolation:
@@ -166,11 +165,9 @@ class ZygoteProcess:
         rows: list[wire.ExitRow] = []
         while not self._told.gone:
             try:
-                message = self._control.recv(wire.LARGEST_BYTES)
+                message = self._receive()
             except BlockingIOError:
                 break
-            except ConnectionResetError:
-                message = b""
             if not message:
                 self._hung_up()
             elif message[:1] == wire.EXITS:
@@ -181,6 +178,20 @@ class ZygoteProcess:
                 told = wire.unpack_json(message)
                 self._told.failure = f"[{told['code']}] {told['message']}"
         return rows
+
+    def _receive(self) -> bytes:
+        """Read one message; empty when the zygote has hung up.
+
+        A zygote that ends with orders unread resets the connection, and the reset is reported
+        before its last words, which say why: hence the second look.
+        """
+        try:
+            return self._control.recv(wire.LARGEST_BYTES)
+        except ConnectionResetError:
+            try:
+                return self._control.recv(wire.LARGEST_BYTES)
+            except ConnectionResetError:
+                return b""
 
     def _hung_up(self) -> None:
         self._told.gone = True

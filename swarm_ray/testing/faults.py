@@ -20,6 +20,7 @@ class Faults:
     slow_message: int = 50
     crash_host: int = 2
     partition_host: int = 2
+    new_host: int = 3
     crash_coordinator: int = 4
     rival_coordinator: int = 2
     lose_unsynced: int = 500
@@ -49,6 +50,7 @@ class Faults:
             slow_message=150,
             crash_host=15,
             partition_host=20,
+            new_host=20,
             crash_coordinator=30,
             rival_coordinator=20,
             write_error=30,

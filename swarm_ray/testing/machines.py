@@ -30,12 +30,12 @@ assert {status for status, _ in FATES} <= set(get_args(Status))
 
 @dataclass(slots=True)
 class Ledgers:
-    """What really happened, whatever the coordinators believe: attempts begun, tokens spent,
-    attempts running per swarm on hosts that count, and the most that ever ran at once.
+    """What really happened, whatever the coordinators believe: attempts begun, tokens spent per
+    swarm, attempts running per swarm on hosts that count, and the most that ever ran at once.
     """
 
     begun: int = 0
-    tokens: int = 0
+    tokens: dict[str, int] = field(default_factory=dict)
     running: dict[str, int] = field(default_factory=dict)
     widest: dict[str, int] = field(default_factory=dict)
     started: set[tuple[str, int, int]] = field(default_factory=set)
@@ -44,7 +44,7 @@ class Ledgers:
     def begin(self, key: Key, tokens: int, *, counts: bool) -> None:
         """An attempt begins; it spends its tokens whatever becomes of it."""
         self.begun += 1
-        self.tokens += tokens
+        self.tokens[key[1]] = self.tokens.get(key[1], 0) + tokens
         attempt = key[1:]
         if attempt in self.started:
             self.repeated.append(attempt)

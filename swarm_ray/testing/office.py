@@ -251,16 +251,14 @@ class Office:
                 machine.host.lead(self.engine.epoch, self.world.now_us)
                 result = act(machine) or []
             except IntegrityError:
-                self.world.send(self._superseded)
+                self.world.facts.refused += 1
+                self.world.send(self.close)
                 return
             except Busy:
                 return
             self.world.send(lambda: self._answered(machine, lambda: answer(result)))
 
         self.world.send(arrive)
-
-    def _superseded(self) -> None:
-        self.close()
 
     def _answered(self, machine: Machine, act: Callable[[], None]) -> None:
         if self.open and self.world.now_us >= machine.cut_until_us:

@@ -74,6 +74,9 @@ ALL_CLAUSES = (
 
 SCENES: dict[str, Scene] = {
     "collect": Scene(_plan("collect", _swarm(Convergence(min_success_ppm=HALF_PPM)))),
+    "many rounds": Scene(
+        _plan("rounds", Step("work", output="results", fan_out=fan_out(concurrency=5))), items=90
+    ),
     "vote": Scene(_plan("vote", _swarm(Convergence("vote", min_success_count=5))), items=9),
     "merge": Scene(
         _plan("merge", _swarm(Convergence("merge", "join", min_success_ppm=HALF_PPM))), items=12
@@ -113,8 +116,8 @@ SCENES: dict[str, Scene] = {
     "budget": Scene(
         _plan(
             "budget",
-            Step("work", output="results", fan_out=fan_out(budget=Budget(tokens=30 * SLICE))),
-            budget=Budget(tokens=35 * SLICE),
+            Step("work", output="results", fan_out=fan_out(budget=Budget(tokens=12 * SLICE))),
+            budget=Budget(tokens=15 * SLICE),
         ),
         items=40,
         slice_tokens=SLICE,

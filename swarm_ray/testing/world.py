@@ -25,15 +25,17 @@ from swarm_ray.testing.office import RUN, Office
 
 LATENCY_US = 2_000
 LIMIT_US = 3_600_000_000
+MOST_HOSTS = 12
 
 
 @dataclass(slots=True)
 class Facts(Ledgers):
-    """What the world saw besides: offices opened, items with a durable result, and items that
-    were dispatched although they had one.
+    """What the world saw besides: offices opened, calls that hosts refused to older ones, items
+    with a durable result, and items that were dispatched although they had one.
     """
 
     offices: int = 0
+    refused: int = 0
     settled_ok: dict[str, set[int]] = field(default_factory=dict)
     repeats: list[tuple[str, int]] = field(default_factory=list)
 
@@ -83,7 +85,7 @@ class World:
         self._ticket = 0
         self._reopened: ev.RunClosed | None = None
         for _ in range(hosts):
-            self._new_machine()
+            self._new_machine(slots)
         self._open_office()
 
     # -- running ----------------------------------------------------------------------------
@@ -129,7 +131,7 @@ class World:
             "a settled item was dispatched again": not self.facts.repeats,
             "an attempt began twice": not self.facts.repeated,
             "more ran at once than allowed": self._narrow(thread.run),
-            "the budget was overshot": self._within_budget(),
+            "a budget was overshot": self._within_budgets(thread.run),
             "a closed run holds budget": thread.run.purse.held_tokens == 0,
         }
         broken = [promise for promise, kept in promises.items() if not kept]
@@ -141,8 +143,13 @@ class World:
             most <= run.swarms[swarm].spec.concurrency for swarm, most in self.facts.widest.items()
         )
 
-    def _within_budget(self) -> bool:
-        return not self.plan.budget.tokens or self.facts.tokens <= self.plan.budget.tokens
+    def _within_budgets(self, run: Run) -> bool:
+        limits = [(self.plan.budget.tokens, sum(self.facts.tokens.values()))]
+        limits += [
+            (run.swarms[swarm].spec.budget.tokens, tokens)
+            for swarm, tokens in self.facts.tokens.items()
+        ]
+        return all(not limit or spent <= limit for limit, spent in limits)
 
     def later(self, delay_us: int, act: Callable[[], None]) -> None:
         """Do something after a delay of virtual time."""
@@ -254,16 +261,16 @@ class World:
         if office is self.office:
             machine = self.machines.pop(name)
             machine.give_up()
-            office.join(self._new_machine())
+            office.join(self._new_machine(self.slots))
 
-    def _new_machine(self) -> Machine:
+    def _new_machine(self, slots: int) -> Machine:
         self._generation += 1
         name = f"host-{self._generation}"
         site = f"site-{self._generation % self.sites}"
         self.machines[name] = Machine(
             name,
             site,
-            self.slots,
+            slots,
             self.random,
             self.faults,
             self.slice_tokens,
@@ -277,6 +284,8 @@ class World:
         if self.chance(self.faults.rival_coordinator):
             self.log = self.log.reopen()
             self._open_office()
+        if len(self.machines) < MOST_HOSTS and self.chance(self.faults.new_host):
+            self.office.join(self._new_machine(self.random.randrange(1, 2 * self.slots + 1)))
         for machine in list(self.machines.values()):
             if machine.alive and self.chance(self.faults.crash_host):
                 machine.die()

@@ -9,11 +9,13 @@ import types
 from collections.abc import Callable, Hashable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from swarm_ray.errors import IntegrityError
 
 T = TypeVar("T")
+
+_SCALARS: Final = frozenset({int, str, bool, type(None)})
 
 
 def to_record(value: Any) -> dict[str, Any]:
@@ -51,11 +53,12 @@ def from_record(kind: type[T], record: Any) -> T:
 
 
 def _plain(item: Any) -> Any:
-    if is_dataclass(item):
-        return to_record(item)
-    if isinstance(item, tuple):
-        return [_plain(part) for part in item]
-    return item
+    kind = type(item)
+    if kind in _SCALARS:
+        return item
+    if kind is tuple:
+        return [part if type(part) in _SCALARS else _plain(part) for part in item]
+    return to_record(item) if is_dataclass(item) else item
 
 
 def _default(field: "Field[Any]") -> Any:

@@ -31,9 +31,12 @@ OPEN_STATES = {
 class RunUnderStress(RuleBasedStateMachine):
     """The machine with a shell that does whatever Hypothesis likes."""
 
-    @initialize(name=st.sampled_from(sorted(SCENES)), items=st.integers(0, 9))
-    def open_run(self, name: str, items: int) -> None:
+    @initialize(
+        name=st.sampled_from(sorted(SCENES)), items=st.integers(0, 9), dear=st.integers(1, 6)
+    )
+    def open_run(self, name: str, items: int, dear: int) -> None:
         self.scene = SCENES[name]
+        self.slice = SCENES[name].slice_tokens * dear
         self.items = items
         self.thread = Thread(Run(self.scene.plan))
         self.log: list[bytes] = []
@@ -76,9 +79,7 @@ class RunUnderStress(RuleBasedStateMachine):
                     return
                 items = self.items if kind == "fan_out" else 1
                 self.tell(
-                    ev.SwarmOpened(
-                        f"s{number}", kind, step, number, items, ZERO, ZERO, self.scene.slice_tokens
-                    )
+                    ev.SwarmOpened(f"s{number}", kind, step, number, items, ZERO, ZERO, self.slice)
                 )
             case cmd.Place(swarm=swarm, items=items):
                 self.tell(ev.Placed(swarm, ZERO, ((items, ""),)))
@@ -112,12 +113,12 @@ class RunUnderStress(RuleBasedStateMachine):
         self.tell(ev.Dispatched(swarm.id, self.batch, host, 4, items, attempts))
 
     @precondition(lambda self: self.swarm is not None and self.swarm.flights)
-    @rule(data=st.data(), status=st.sampled_from(STATUSES), tokens=st.integers(0, SLICE))
+    @rule(data=st.data(), status=st.sampled_from(STATUSES), tokens=st.integers(0, 6 * SLICE))
     def settle(self, data: st.DataObject, status: ev.Status, tokens: int) -> None:
         swarm = self.swarm
         assert swarm is not None
         item = data.draw(st.sampled_from(sorted(swarm.flights)))
-        spent = min(tokens, self.scene.slice_tokens)
+        spent = min(tokens, self.slice)
         label = data.draw(st.sampled_from(("yes", "no", "proceed", "escalate")))
         row = ev.Row(
             item,
@@ -153,7 +154,7 @@ class RunUnderStress(RuleBasedStateMachine):
     def _lost(self, swarm: Swarm, gone: Callable[[Any], bool]) -> None:
         for item, flight in swarm.flights.items():
             if gone(flight):
-                self.counted[swarm.id, item, flight.attempt] = self.scene.slice_tokens
+                self.counted[swarm.id, item, flight.attempt] = self.slice
 
     # -- time and people --------------------------------------------------------------------
 
@@ -209,7 +210,7 @@ class RunUnderStress(RuleBasedStateMachine):
     @invariant()
     def what_is_held_is_what_is_out(self) -> None:
         out = sum(len(swarm.flights) + len(swarm.wanted) for swarm in self.run.swarms.values())
-        assert self.run.purse.held_tokens == out * self.scene.slice_tokens
+        assert self.run.purse.held_tokens == out * self.slice
         limit = self.scene.plan.budget.tokens
         assert not limit or self.run.purse.spent_tokens + self.run.purse.held_tokens <= limit
 

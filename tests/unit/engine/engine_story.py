@@ -89,15 +89,15 @@ class Watched(LocalHosts):
         super().__init__(settings, coordinator_key, generation)
         self.parcels: list[Parcel] = []
         self.spoil: Callable[[Delivery], Delivery] = lambda delivery: delivery
-        self.epochs: list[int] = []
+        self.copies = 1
 
     async def submit(self, host: str, epoch: int, parcel: Parcel) -> None:
         self.parcels.append(parcel)
-        self.epochs.append(epoch)
         await super().submit(host, epoch, parcel)
 
     async def collect(self, *args: Any, **named: Any) -> list[Delivery]:
-        return [self.spoil(one) for one in await super().collect(*args, **named)]
+        found = [self.spoil(one) for one in await super().collect(*args, **named)]
+        return found * self.copies
 
 
 class Town:
