@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dbos import DBOS, DBOSConfig, Queue, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID
 
-QUEUE = Queue("items", worker_concurrency=16, polling_interval_sec=0.1)
+QUEUE = "items"
 
 
 @DBOS.step()
@@ -34,6 +34,7 @@ def measure(folder: str, count: int, *, resume: bool) -> dict[str, Any]:
     }
     DBOS(config=config)
     DBOS.launch()
+    DBOS.register_queue(QUEUE, worker_concurrency=16, polling_interval_sec=0.1)
     trace = f"{folder}/trace"
     if resume:
         handles = [DBOS.retrieve_workflow(f"item-{n}") for n in range(count)]
@@ -41,7 +42,7 @@ def measure(folder: str, count: int, *, resume: bool) -> dict[str, Any]:
         handles = []
         for n in range(count):
             with SetWorkflowID(f"item-{n}"):
-                handles.append(QUEUE.enqueue(one, trace, n))
+                handles.append(DBOS.enqueue_workflow(QUEUE, one, trace, n))
     for handle in handles:
         handle.get_result()
     DBOS.destroy()

@@ -7,6 +7,7 @@ slice and answered, or the result. Everything a worker says is a claim of untrus
 import base64
 import json
 import os
+import re
 import selectors
 import signal
 import time
@@ -20,7 +21,7 @@ from swarm_ray.core.plan import FULL_PPM
 from swarm_ray.core.tree import DelegateLimits, Scope, grant_delegate, refuse_swarm
 from swarm_ray.engine.orders import scope_token
 from swarm_ray.engine.workshop import FRAME_LIMIT_BYTES, Workshop
-from swarm_ray.errors import Busy, SwarmError, UsageError
+from swarm_ray.errors import Busy, SwarmError, UsageError, WorkerError
 from swarm_ray.models.slice import Slice
 from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.log import Body, Retention
@@ -30,10 +31,16 @@ from swarm_ray.values.codec import encode_json
 
 LABEL_CHARS = 48
 RECEIVE_BYTES = 262_144
+CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", re.ASCII)
 CODE_CHARS = 64
 DETAIL_BYTES = 4_096
 MAX_ARTIFACT_BYTES = 16 * 2**20
 MAX_MEMORY_RECORDS = 1_000
+MAX_MEMORY_BYTES = 16 * 2**20
+MAX_UNREAD_BYTES = 64 * 2**20
+MAX_RETRY_AFTER_MS = 3_600_000
+_UNREADABLE = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What reading a field of a frame can raise: a worker may write anything."""
 STATUSES: frozenset[str] = frozenset(
     {"transient", "rate_limited", "input", "structural", "containment", "budget"}
 )
@@ -57,6 +64,7 @@ class Said:
     memory: list[dict[str, Any]] = field(default_factory=list)
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     artifact_bytes: int = 0
+    memory_bytes: int = 0
     agents: int = 0
 
 
@@ -230,6 +238,9 @@ class Attempt:
                 self._frame(frame)
         except SwarmError as error:
             self._decide(self._failure("input", error.code, str(error)))
+        except _UNREADABLE as error:
+            text = f"a worker sent a frame that cannot be read: {type(error).__name__}: {error}"
+            self._decide(self._failure("input", "worker.bad_frame", text))
         return True
 
     def _frame(self, frame: Mapping[str, Any]) -> None:
@@ -310,6 +321,9 @@ class Attempt:
         if frame.get("op") == "append":
             if len(self._said.memory) >= MAX_MEMORY_RECORDS:
                 raise UsageError("memory.full", f"a worker may write {MAX_MEMORY_RECORDS} records")
+            self._said.memory_bytes += len(encode_json(frame.get("payload")))
+            if self._said.memory_bytes > MAX_MEMORY_BYTES:
+                raise UsageError("memory.full", f"a worker may remember {MAX_MEMORY_BYTES} bytes")
             self._said.memory.append({"chain": chain, "payload": frame.get("payload")})
             return len(self._said.memory)
         return [one["payload"] for one in self._said.memory if one["chain"] == chain]
@@ -331,7 +345,8 @@ class Attempt:
 
     def _delegate(self, frame: Mapping[str, Any]) -> bool:
         limits = self._workshop.delegate_limits(self._parcel.task)
-        grant_delegate(DelegateLimits(**limits), int(frame.get("depth", 1)), self._said.agents)
+        depth = max(1, int(frame.get("depth", 1)))
+        grant_delegate(DelegateLimits(**limits), depth, self._said.agents)
         self._said.agents += 1
         return True
 
@@ -342,6 +357,10 @@ class Attempt:
             value = work()
         except SwarmError as error:
             refusal = error
+            self._later(lambda: self._refuse(number, refusal))
+            return
+        except Exception as error:  # noqa: BLE001  # a worker must not wait for ever for an answer
+            refusal = WorkerError("worker.service_failed", f"{type(error).__name__}: {error}")
             self._later(lambda: self._refuse(number, refusal))
             return
         reply = {"frame": "reply", "id": number, "ok": True, "value": value}
@@ -369,11 +388,12 @@ class Attempt:
 
     def _result(self, frame: Mapping[str, Any]) -> Ended:
         if frame.get("status") != "ok":
-            status = frame.get("class")
-            known: Status = status if status in STATUSES else "input"
-            retry_us = max(0, int(frame.get("retry_after_ms") or 0)) * 1000
+            status = str(frame.get("class"))
+            known: Status = status if status in STATUSES else "input"  # type: ignore[assignment]  # one of them
+            retry_us = max(0, min(int(frame.get("retry_after_ms") or 0), MAX_RETRY_AFTER_MS)) * 1000
             text = f"{frame.get('message', '')}\n{frame.get('detail', '')}"
-            code = str(frame.get("code", "worker.failed"))
+            claimed = str(frame.get("code"))
+            code = claimed if CODE.fullmatch(claimed) else "worker.failed"
             return self._failure(known, code, text, retry_us, _cpu_us(frame))
         output = frame.get("output")
         flaw = self._workshop.output_flaw(self._parcel.task, output)

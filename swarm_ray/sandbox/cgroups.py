@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 _V1 = "/sys/fs/cgroup/pids"
 _V2 = "/sys/fs/cgroup"
+_PREFIX = "swarm-ray-"
 
 
 def _own_groups() -> dict[str, str]:
@@ -59,10 +60,24 @@ class PidsGroup:
         return True
 
 
+def _sweep(parent: str) -> None:
+    """Remove the groups of hosts that were killed before they could."""
+    try:
+        names = os.listdir(parent)
+    except OSError:
+        return
+    for name in names:
+        owner = name.removeprefix(_PREFIX).partition("-")[0]
+        gone = owner.isdecimal() and not os.path.exists(f"/proc/{owner}")
+        if name.startswith(_PREFIX) and gone:
+            PidsGroup(os.path.join(parent, name)).remove()
+
+
 def pids_group(most: int) -> PidsGroup | None:
     """Make a group of at most `most` processes; None where this machine does not let us."""
     for parent in _parents():
-        path = os.path.join(parent, f"swarm-ray-{secrets.token_hex(6)}")
+        _sweep(parent)
+        path = os.path.join(parent, f"{_PREFIX}{os.getpid()}-{secrets.token_hex(6)}")
         try:
             os.mkdir(path)
         except OSError:

@@ -44,15 +44,19 @@ def leave_namespaces(wanted: list[str]) -> tuple[list[str], list[str]]:
     return [], [f"namespaces are not permitted here ({'; '.join(refusals)})"]
 
 
-def settle_mounts(tmp_root: str, tmp_bytes: int) -> list[str]:
+def settle_mounts(folder: str, tmp_bytes: int) -> list[str]:
     """Freeze all mounts and give the zygote a memory file system for temporary files.
+
+    Args:
+        folder: existing folder to mount it on; it may be the same one for every zygote.
+        tmp_bytes: its size.
 
     Returns:
         Notes on what was not possible; empty when everything holds.
     """
     try:
         kernel.freeze_mounts()
-        kernel.mount_tmpfs(tmp_root, tmp_bytes)
+        kernel.mount_tmpfs(folder, tmp_bytes)
     except OSError as error:
         return [f"mounts stay writable apart from Landlock ({error})"]
     return []

@@ -7,7 +7,9 @@ kernels with an older Landlock; `none` confines nothing and is used only when as
 
 import os
 import platform
+import secrets
 import shutil
+import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -100,6 +102,27 @@ def _counted(driver: str, processes: int) -> cgroups.PidsGroup | None:
     return group
 
 
+def _own_folder() -> str:
+    """Return a folder of this user's own, shared by its zygotes: made once and left there, so that
+    nothing is left behind by a host that is killed.
+
+    Raises:
+        UsageError: somebody else has made it.
+    """
+    path = os.path.join(os.path.realpath(tempfile.gettempdir()), f"swarm-ray-{os.geteuid()}")
+    try:
+        os.mkdir(path, stat.S_IRWXU)
+    except FileExistsError:
+        found = os.lstat(path)
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+            raise UsageError(
+                "sandbox.foreign_folder",
+                f"{path} belongs to somebody else",
+                hint="remove it, or point TMPDIR at a folder of your own",
+            ) from None
+    return path
+
+
 def _python() -> list[str]:
     return [roots.interpreter(), *_PYTHON_FLAGS, _BOOT]
 
@@ -140,7 +163,7 @@ class LandlockDriver:
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""
         group = _counted(self.name, attempt.processes if attempt else 0)
-        tmp_root = os.path.realpath(tempfile.mkdtemp(prefix="swarm-ray-"))
+        tmp_root = os.path.join(_own_folder(), secrets.token_hex(8))
         settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
             leave=self._leave,
             cgroup_procs=group.procs if group else "",
@@ -185,7 +208,9 @@ class BwrapDriver:
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process within bubblewrap."""
         group = _counted(self.name, attempt.processes if attempt else 0)
-        settings = _settings(self.name, self.label, bundle, policy, attempt, _BWRAP_TMP).changed(
+        settings = _settings(
+            self.name, self.label, bundle, policy, attempt, f"{_BWRAP_TMP}/own"
+        ).changed(
             inside=_BWRAP_INSIDE,
             landlock=self._landlock,
             cgroup_procs=group.procs if group else "",
@@ -228,7 +253,7 @@ class NoneDriver:
 
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""
-        tmp_root = os.path.realpath(tempfile.mkdtemp(prefix="swarm-ray-"))
+        tmp_root = os.path.join(_own_folder(), secrets.token_hex(8))
         settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
             confined=False,
             landlock=False,

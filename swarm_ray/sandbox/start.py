@@ -15,6 +15,7 @@ from swarm_ray.sandbox.bundle_image import BundleError, load_image, threads
 from swarm_ray.sandbox.confinement import Confinement
 from swarm_ray.sandbox.departure import hide_processes, settle_mounts
 from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.slots import remove
 from swarm_ray.sandbox.warmth import warm_up
 from swarm_ray.sandbox.zygote import CHILD_FD, Zygote, compile_confined, fatal
 
@@ -39,7 +40,7 @@ def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
         return True
     if "mnt" not in left:
         return False
-    trouble = settle_mounts(settings.tmp_root, settings.tmp_bytes)
+    trouble = settle_mounts(os.path.dirname(settings.tmp_root), settings.tmp_bytes)
     notes += trouble
     return not trouble
 
@@ -57,7 +58,10 @@ def run_zygote(control: socket, settings: Settings, left: list[str], notes: list
         fatal(control, error, "sandbox.start_failed")
     else:
         control.send(wire.pack_json(wire.READY, report))
-        zygote.serve()
+        try:
+            zygote.serve()
+        finally:
+            remove(settings.tmp_root)
 
 
 def _ready(
@@ -76,6 +80,7 @@ def _ready(
         raise BundleError("sandbox.processes_unavailable", "processes need a PID namespace")
     confinement = Confinement(settings, own_pids=own_pids, own_mounts=own_mounts)
     confinement.lock_zygote()
+    os.mkdir(settings.tmp_root, 0o700)
     tmp = os.path.join(settings.tmp_root, "compile")
     os.mkdir(tmp)
     compiled = compile_confined(confinement, settings, tmp)

@@ -10,6 +10,7 @@ import socket
 import stat
 import subprocess
 import tempfile
+import time
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
@@ -29,6 +30,7 @@ _ONE_THREAD = {
 }
 _LOADER_PATHS = ("LD_LIBRARY_PATH",)  # some interpreters find their own library by it
 _MOST_COMPLAINT_BYTES = 2000
+_LOOK_AGAIN_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,20 +214,30 @@ class ZygoteProcess:
         """Wait for the end and remove what is left; kill when `patience_s` is over.
 
         Args:
-            patience_s: 0 only looks, and returns False while the process still ends.
+            patience_s: 0 only looks, and returns False while something still ends.
         """
         try:
-            self._process.wait(patience_s or 0.0)
+            self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
             if patience_s == 0:
                 return False
             self._process.kill()
             self._process.wait()
+        if not self._group_removed(patience_s):
+            return False
         self._complaints.close()
         if self._launch.tmp_root:
             remove_tree(self._launch.tmp_root)
-        if self._launch.group is not None:
-            self._launch.group.remove()
+        return True
+
+    def _group_removed(self, patience_s: float) -> bool:
+        """Remove the cgroup; the last process leaves it a moment after its end was reported."""
+        group = self._launch.group
+        until = time.monotonic() + patience_s
+        while group is not None and not group.remove():
+            if time.monotonic() >= until:
+                return patience_s > 0  # a later start sweeps it
+            time.sleep(_LOOK_AGAIN_S)
         return True
 
 

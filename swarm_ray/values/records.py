@@ -38,17 +38,15 @@ def from_record(kind: type[T], record: Any) -> T:
     """
     if not isinstance(record, dict):
         raise IntegrityError("record.wrong_type", f"{kind.__name__} must be an object")
-    readers = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
-    if unknown := record.keys() - readers.keys():
-        raise IntegrityError(
-            "record.unknown_field", f"{kind.__name__} has no field {min(unknown)!r}"
-        )
+    readers, required = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
     values = {}
-    for name, (read, required) in readers.items():
-        if name in record:
-            values[name] = read(record[name])
-        elif required:
-            raise IntegrityError("record.missing_field", f"{kind.__name__} lacks {name!r}")
+    for name, item in record.items():
+        read = readers.get(name)
+        if read is None:
+            raise IntegrityError("record.unknown_field", f"{kind.__name__} has no field {name!r}")
+        values[name] = read(item)
+    if missing := required - record.keys():
+        raise IntegrityError("record.missing_field", f"{kind.__name__} lacks {min(missing)!r}")
     return kind(**values)
 
 
@@ -73,16 +71,13 @@ def _layout(kind: Hashable) -> tuple[tuple[str, Any], ...]:
 
 
 @cache
-def _readers(kind: Hashable) -> dict[str, tuple[Callable[[Any], Any], bool]]:
-    owner = cast("type[Any]", kind)
-    hints = get_type_hints(owner)
-    return {
-        field.name: (
-            _reader(hints[field.name], f"{owner.__name__}.{field.name}"),
-            _default(field) is MISSING,
-        )
-        for field in fields(owner)
+def _readers(kind: type) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
+    hints = get_type_hints(kind)
+    readers = {
+        field.name: _reader(hints[field.name], f"{kind.__name__}.{field.name}")
+        for field in fields(kind)
     }
+    return readers, frozenset(field.name for field in fields(kind) if _default(field) is MISSING)
 
 
 def _reader(hint: Any, where: str) -> Callable[[Any], Any]:

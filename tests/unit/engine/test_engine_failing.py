@@ -12,6 +12,8 @@ from swarm_ray.errors import UsageError
 FAILING = """\
 def sort(inputs, ctx):
     kind = inputs["letter"]
+    if kind == "RateLimited":
+        raise ctx.RateLimited(1, "slow down")
     if kind != "ok":
         raise getattr(ctx, kind)(f"this letter is {kind}")
     return kind
@@ -56,7 +58,7 @@ def test_an_item_that_fails_for_the_same_reason_again_and_again_is_given_up_earl
 def test_retry_after_is_obeyed(town: Town):
     skill = (
         "def sort(inputs, ctx):\n"
-        "    raise ctx.RateLimited('slow down', retry_after_ms=400)\n"
+        "    raise ctx.RateLimited(400)\n"
     )
     run = town.open(letters(skill, ANY), letters=["x"])
     before = time.monotonic()
