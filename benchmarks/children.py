@@ -71,6 +71,7 @@ def start(
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("RAY_", "SWARM_"))}
     own = {
         "HOME": str(home),
+        "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "SWARM_RAY_HOME": str(home / "swarm_ray"),
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",

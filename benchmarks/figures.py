@@ -116,4 +116,4 @@ def write_json(report: Report, path: Path) -> None:
             for one in report.figures
         ],
     }
-    path.write_text(json.dumps(document, indent=2) + "\n")
+    path.write_text(json.dumps(document, indent=2, allow_nan=False) + "\n")

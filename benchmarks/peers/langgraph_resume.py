@@ -1,5 +1,7 @@
 """LangGraph with checkpoints in SQLite: 50 ms items, to be killed half way and resumed."""
 
+# mypy: disable-error-code="import-not-found, import-untyped, untyped-decorator, misc"
+
 import asyncio
 from pathlib import Path
 from typing import Any

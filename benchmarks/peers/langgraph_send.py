@@ -1,5 +1,7 @@
 """LangGraph: a fan-out by `Send` in one process. No isolation, no checkpoints here."""
 
+# mypy: disable-error-code="import-not-found, import-untyped, untyped-decorator, misc"
+
 import asyncio
 import importlib.metadata
 import operator

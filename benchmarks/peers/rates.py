@@ -1,14 +1,16 @@
 """Runs the peers and returns their figures by name; those to be installed only when asked for."""
 
+from typing import Any
+
 from benchmarks.children import measure
 from benchmarks.peers.venv import peer_python
 
 FRESH_ITEMS, QUICK_FRESH_ITEMS = 200, 5
-LATENCY = {"count": 200, "sleep_ms": 50, "width": 16}
+PAUSES, PAUSE_MS, WIDTH = 200, 50, 16
 
 
-def _seconds(module: str, what: str, count: int, python: str = "", **more: float) -> float:
-    named = {"python": python} if python else {}
+def _seconds(module: str, what: str, count: int, python: str = "", **more: Any) -> float:
+    named: dict[str, Any] = {"python": python} if python else {}
     found = measure(f"benchmarks.peers.{module}", what=what, count=count, **named, **more)
     return float(found["seconds"])
 
@@ -36,7 +38,8 @@ def noop_rates(count: int, *, quick: bool, installed: bool) -> dict[str, float]:
 
 def latencies_s(*, installed: bool) -> dict[str, float]:
     """Return how long 200 items of 50 ms take, 16 at once, in seconds."""
-    count, more = int(LATENCY["count"]), {"sleep_ms": LATENCY["sleep_ms"], "width": LATENCY["width"]}
+    count = PAUSES
+    more: dict[str, Any] = {"sleep_ms": PAUSE_MS, "width": WIDTH}
     found = {
         "asyncio gather with a semaphore": _seconds("pools", "asyncio", count, **more),
         "ThreadPoolExecutor(16)": _seconds("pools", "threads", count, **more),

@@ -1,5 +1,7 @@
 """Ray alone: plain tasks, tasks with a process of their own, a threaded actor. No isolation, no log."""
 
+# mypy: disable-error-code="untyped-decorator"
+
 import time
 from typing import Any
 

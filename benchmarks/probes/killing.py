@@ -27,7 +27,7 @@ def killed_swarm(count: int, *, traced: bool = False) -> dict[str, float]:
     """
     with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as home:
         run, folder, trace = new_run(), home_settings(home, "none").folder, Path(home) / "trace"
-        arguments = {"home": home, "run": run}
+        arguments: dict[str, Any] = {"home": home, "run": run}
         first = {**arguments, "count": count, "traced": traced}
         _kill_at(UNFINISHED, home, first, lambda: _settled(folder, run) >= count // 2)
         done, finished = swarms.settled_ok(folder, run), _lines(trace)
@@ -43,7 +43,9 @@ def killed_swarm(count: int, *, traced: bool = False) -> dict[str, float]:
             "first_dispatch_s": sent[0][1]["time_us"] / 1e6 - began_s,
             "replay_s": replay["replay_s"],
             "entries": size,
-            "repeated": sum((event.swarm, item) in done for event, _ in sent for item in event.items),
+            "repeated": sum(
+                (event.swarm, item) in done for event, _ in sent for item in event.items
+            ),
             "redone": sum(line in finished for line in _lines(trace)),
         }
 
@@ -64,7 +66,7 @@ def killed_peer(python: str, module: str, count: int) -> float:
 def _kill_at(
     module: str, home: str, arguments: dict[str, Any], due: Callable[[], bool], *python: str
 ) -> None:
-    named = {"python": python[0]} if python else {}
+    named: dict[str, Any] = {"python": python[0]} if python else {}
     first = start(module, Path(home), arguments, **named)
     until_s = time.monotonic() + PATIENCE_S
     try:

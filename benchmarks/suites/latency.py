@@ -8,7 +8,7 @@ import math
 
 from benchmarks.children import measure
 from benchmarks.figures import Figure, median
-from benchmarks.peers.rates import LATENCY, latencies_s
+from benchmarks.peers.rates import PAUSE_MS, PAUSES, WIDTH, latencies_s
 
 TIMES = 5
 REACH = 1.08
@@ -16,19 +16,19 @@ REACH = 1.08
 
 def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     """Run the swarm several times in one tenant; each peer once."""
-    count, sleep_ms, width = LATENCY["count"], LATENCY["sleep_ms"], LATENCY["width"]
-    ideal_s = math.ceil(count / width) * sleep_ms / 1000
+    others = latencies_s(installed=peers)
+    ideal_s = math.ceil(PAUSES / WIDTH) * PAUSE_MS / 1000
     found = measure(
         "benchmarks.probes.on_ray",
-        counts=[count] * (1 if quick else TIMES),
-        sleep_ms=sleep_ms,
-        concurrency=width,
+        counts=[PAUSES] * (1 if quick else TIMES),
+        sleep_ms=PAUSE_MS,
+        concurrency=WIDTH,
     )
     seconds = [one["swarm_s"] for one in found["runs"]]
     caller = [one["caller_s"] for one in found["runs"]]
     return [
         Figure(
-            f"{count} items of {sleep_ms} ms at {width}: time / the ideal {ideal_s:.2f} s",
+            f"{PAUSES} items of {PAUSE_MS} ms at {WIDTH}: time / the ideal {ideal_s:.2f} s",
             median(seconds) / ideal_s,
             "ratio",
             REACH,
@@ -38,7 +38,7 @@ def run(*, quick: bool, peers: bool = False) -> list[Figure]:
             "from swarm.opened to swarm.converged",
             median(seconds),
             "s",
-            peers=latencies_s(installed=peers),
+            peers=others,
             samples=seconds,
         ),
         Figure("from the caller's map() to result()", median(caller), "s", samples=caller),

@@ -19,13 +19,14 @@ CONCURRENCY = 64
 def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     """Measure forks and swarm in turn, so that both see the same machine."""
     count, times = (QUICK_ITEMS, 1) if quick else (ITEMS, TIMES)
+    others = noop_rates(count, quick=quick, installed=peers)
     forks: list[dict[str, Any]] = []
     swarms: list[dict[str, Any]] = []
     for _ in range(times):
         forks.append(measure("benchmarks.probes.forks", seconds=1.0 if quick else 3.0))
         found = measure("benchmarks.probes.on_ray", counts=[count], concurrency=CONCURRENCY)
         swarms.append({**found["runs"][0], "isolation": found["isolation"]})
-    return figures(count, forks, swarms, noop_rates(count, quick=quick, installed=peers))
+    return figures(count, forks, swarms, others)
 
 
 def figures(

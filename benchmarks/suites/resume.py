@@ -18,6 +18,7 @@ PEERS = {"LangGraph": "langgraph_resume", "DBOS, a workflow per item": "dbos_ite
 def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     """Kill and recover; with `peers` also LangGraph and DBOS at 200 items of 50 ms."""
     count, times = (QUICK_ITEMS, 1) if quick else (ITEMS, 3)
+    compared = _peers(times) if peers else {}
     rounds = [killed_swarm(count) for _ in range(times)]
     small = [killed_swarm(PEER_ITEMS, traced=True) for _ in range(times)]
 
@@ -35,7 +36,7 @@ def run(*, quick: bool, peers: bool = False) -> list[Figure]:
             f"{PEER_ITEMS} items of 50 ms, 16 at once: functions that ran to their end twice",
             median(redone),
             "items",
-            peers=_peers(times) if peers else {},
+            peers=compared,
             samples=redone,
             note="durably settled ones among them: "
             f"{max(one['repeated'] for one in small):.0f}"

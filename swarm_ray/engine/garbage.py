@@ -5,13 +5,24 @@ Decides what nobody needs any more. The leaf of a dropped run stays in the index
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from swarm_ray.ledger.store import Store
 from swarm_ray.values.ids import id_time_ms
 
 HOST_FOLDER_AGE_S = 3600
+
+
+def host_folders(folder: Path) -> set[str]:
+    """Return the names of the hosts that have a folder below a tenant's."""
+    return {path.name for path in (folder / "hosts").glob("*")}
+
+
+def remove_host_folders(folder: Path, names: Iterable[str]) -> None:
+    """Remove the folders of hosts that are dead."""
+    for name in names:
+        shutil.rmtree(folder / "hosts" / name, ignore_errors=True)
 
 
 def collect_garbage(store: Store, epoch: int, folder: Path, keep_days: int) -> Mapping[str, int]:

@@ -22,7 +22,7 @@ from swarm_ray.core.tables import RunState
 from swarm_ray.effects.supervising import SupervisorThread
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.coordinator import Coordinator
-from swarm_ray.engine.garbage import collect_garbage
+from swarm_ray.engine.garbage import collect_garbage, host_folders, remove_host_folders
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
 from swarm_ray.errors import SwarmError, UsageError
@@ -102,18 +102,23 @@ class CoordinatorService:
         self._store = self._open_store(self._settings.folder)
         self._closers.append(self._store.close)
         shelf = BundleShelf(self._settings.folder / "bundles")
-        self._supervisor = SupervisorThread(
-            lambda: self._open_store(self._settings.folder), clock
-        )
+        self._supervisor = SupervisorThread(lambda: self._open_store(self._settings.folder), clock)
         self._closers.append(self._supervisor.stop)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1
         self._hosts = self._make_hosts(self._settings, self._key.public.raw, epoch)
-        self._closers.append(self._hosts.release)
+        self._closers += [self._remove_host_folders, self._hosts.release]
         self._coordinator = Coordinator(
             self._store, self._hosts, LocalSolver(), self._supervisor, clock, self._key, shelf, name
         )
+        before = host_folders(self._settings.folder)
         await self._coordinator.start()
+        living = {info.name for info in self._hosts.seats()}
+        remove_host_folders(self._settings.folder, before - living)
+
+    def _remove_host_folders(self) -> None:
+        """Once no host of the tenant is left, a folder below its own is that of a dead one."""
+        remove_host_folders(self._settings.folder, host_folders(self._settings.folder))
 
     # -- the service ------------------------------------------------------------------------
 

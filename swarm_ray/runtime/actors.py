@@ -16,6 +16,8 @@ from swarm_ray.errors import UsageError
 NAMESPACE = "swarm_ray"
 COORDINATOR_THREADS = 32
 HOST_THREADS = 8
+JOB_FILES = "/runtime_resources/"
+"""Part of every path below which Ray unpacks what a job brings."""
 
 
 def coordinator_name(tenant: str) -> str:
@@ -23,18 +25,18 @@ def coordinator_name(tenant: str) -> str:
     return f"coordinator/{tenant}"
 
 
-def refuse_foreign_path(job_path: str) -> None:
+def refuse_foreign_path() -> None:
     """Refuse to run inside a process that imports from a job's working_dir.
 
     Raises:
         UsageError: `runtime.foreign_path`: a file of the job, `json.py` say, would be imported
             in place of the library's.
     """
-    foreign = [entry for entry in sys.path if "/runtime_resources/" in entry]
-    if job_path or foreign:
+    foreign = [entry for entry in sys.path if JOB_FILES in entry]
+    if foreign:
         raise UsageError(
             "runtime.foreign_path",
-            f"this process imports from {job_path or foreign[0]}",
+            f"this process imports from {foreign[0]}",
             hint="start the coordinator with `swarm-ray up`, outside of a job's working_dir",
         )
 

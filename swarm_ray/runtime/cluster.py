@@ -4,18 +4,25 @@ Decides whether to join the cluster that is there or to start a private one, and
 failure detection: its defaults take from 14 to 64 s to notice a dead node, these 1 to 4 s.
 """
 
+import atexit
 import logging
 import os
+import shlex
+import sys
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import ray
+from ray._private import services
+from ray.job_config import JobConfig
 
 from swarm_ray.config import Settings
 from swarm_ray.core.events import SEMANTICS
 from swarm_ray.errors import SwarmError, UsageError
 from swarm_ray.runtime.actors import NAMESPACE, coordinator_name, start_coordinator
 from swarm_ray.runtime.service import RayService
+from swarm_ray.runtime.system import write_settings
 
 FAILURE_DETECTION = {
     "RAY_health_check_initial_delay_ms": "1000",
@@ -27,6 +34,9 @@ FAILURE_DETECTION = {
 }
 """Measured: node death is seen after 1.3 s (process) or 3.9 s (cut link)."""
 
+SYSTEM_JOB_PATIENCE_S = 60.0
+SYSTEM_JOB_PAUSE_S = 0.2
+_SILENT = frozenset({"runtime.no_answer", "runtime.coordinator_gone"})
 QUIET = {"RAY_DEDUP_LOGS": "1", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 
 
@@ -34,15 +44,25 @@ def connect(settings: Settings) -> RayService:
     """Return the service of a tenant; starts what is missing.
 
     A cluster that is running (`RAY_ADDRESS`, a job's, or a local `ray start`) is joined, else a
-    private one is started that ends with this process.
+    private one is started that ends with this process. A coordinator that had to stop, on a full
+    disk say, is replaced once.
 
     Raises:
-        SwarmError: `runtime.no_cluster`, `runtime.ledger_in_use`.
+        SwarmError: `runtime.no_cluster`, `runtime.ledger_in_use`, `runtime.no_system_job`, and
+            why a coordinator refuses to start.
         UsageError: `runtime.other_semantics`, `runtime.other_isolation`.
     """
-    join(settings)
-    service = RayService(start_coordinator(settings, ray.get_runtime_context().get_node_id()))
-    _shake_hands(settings, service.ready())
+    private = join(settings)
+    service = RayService(_coordinator(settings))
+    try:
+        found = service.ready()
+    except SwarmError as error:
+        if error.code in _SILENT:
+            raise
+        service, found = _replaced(settings, service)
+    if private:
+        atexit.register(_end_private, service)
+    _shake_hands(settings, found)
     return service
 
 
@@ -67,35 +87,122 @@ def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
         )
 
 
-def join(settings: Settings) -> None:
-    """Initialise Ray in this process unless it is initialised.
+def _replaced(settings: Settings, stopped: RayService) -> tuple[RayService, Mapping[str, Any]]:
+    stopped.end()
+    service = RayService(_coordinator(settings))
+    try:
+        return service, service.ready()
+    except SwarmError:
+        service.end()
+        raise
+
+
+def _end_private(service: RayService) -> None:
+    """Hosts end their workers and remove their folders before the cluster goes."""
+    if ray.is_initialized():
+        service.shut_down()
+        ray.shutdown()
+
+
+def _coordinator(settings: Settings) -> Any:
+    """Return the coordinator's handle, never as an actor of a job that brings files of its own."""
+    node_id = ray.get_runtime_context().get_node_id()
+    if not ray.get_runtime_context().runtime_env:
+        return start_coordinator(settings, node_id)
+    handle = _find_coordinator(settings)
+    if handle is None:
+        _run_system_job(settings, node_id)
+        handle = _find_coordinator(settings)
+    if handle is None:
+        raise SwarmError(
+            "runtime.no_system_job",
+            "the system job has not started a coordinator",
+            hint="start it with `swarm-ray up` outside of a job's working_dir",
+        )
+    return handle
+
+
+def _find_coordinator(settings: Settings) -> Any:
+    try:
+        return ray.get_actor(coordinator_name(settings.tenant), namespace=NAMESPACE)
+    except ValueError:
+        return None
+
+
+def _run_system_job(settings: Settings, node_id: str) -> None:
+    """Run `swarm_ray.runtime.system` as a job of its own and wait until it has ended."""
+    from ray.job_submission import JobStatus, JobSubmissionClient
+
+    path = settings.folder / f"system-{os.getpid()}.json"
+    write_settings(settings, path)
+    try:
+        client = JobSubmissionClient()
+        command = [sys.executable, "-P", "-m", "swarm_ray.runtime.system", str(path), node_id]
+        job = client.submit_job(entrypoint=shlex.join(command))
+        until_s = time.monotonic() + SYSTEM_JOB_PATIENCE_S
+        while not (status := client.get_job_status(job)).is_terminal():
+            if time.monotonic() > until_s:
+                break
+            time.sleep(SYSTEM_JOB_PAUSE_S)
+        if status is not JobStatus.SUCCEEDED:
+            log = client.get_job_logs(job)[-500:]
+            raise SwarmError("runtime.no_system_job", f"the system job ended {status}: {log}")
+    except (ConnectionError, RuntimeError) as error:
+        raise SwarmError(
+            "runtime.no_system_job",
+            f"the cluster takes no system job: {error}",
+            hint="start the coordinator with `swarm-ray up` outside of a job's working_dir",
+        ) from error
+    finally:
+        path.unlink(missing_ok=True)
+
+
+def join(settings: Settings) -> bool:
+    """Initialise Ray in this process unless it is initialised; say whether the cluster is private
+    to this process.
+
+    The working directory is kept off the import path of this job's processes, where Ray puts it:
+    `_client_job` says to Ray that there is none to add.
 
     Raises:
         SwarmError: `runtime.no_cluster` when the address does not answer.
     """
     if ray.is_initialized():
-        return
+        return False
     for name, value in {**FAILURE_DETECTION, **QUIET}.items():
         os.environ.setdefault(name, value)
-    private = settings.address in ("", "local") and "RAY_ADDRESS" not in os.environ
     options: dict[str, Any] = {
         "namespace": NAMESPACE,
         "logging_level": logging.WARNING,
         "log_to_driver": False,
         "configure_logging": False,
+        "job_config": JobConfig(_client_job=True),
     }
-    if settings.address:
-        options["address"] = settings.address
-    if private:
+    address = "local" if settings.address == "local" else _found(settings.address)
+    options["address"] = address
+    if address == "local":
         options |= {"num_cpus": 1, "include_dashboard": False}
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise SwarmError(
-            "runtime.no_cluster",
-            f"no Ray cluster answers: {error}",
-            hint="check RAY_ADDRESS, or unset it to use a private cluster",
-        ) from error
+        raise _no_cluster(error) from error
+    return address == "local"
+
+
+def _found(address: str) -> str:
+    """Return the address that `ray.init()` would join, `local` when it would start a cluster."""
+    try:
+        return services.canonicalize_bootstrap_address(address or None) or "local"
+    except ConnectionError as error:
+        raise _no_cluster(error) from error
+
+
+def _no_cluster(error: Exception) -> SwarmError:
+    return SwarmError(
+        "runtime.no_cluster",
+        f"no Ray cluster answers: {error}",
+        hint="check RAY_ADDRESS, or unset it to use a private cluster",
+    )
 
 
 def up(settings: Settings) -> dict[str, Any]:
@@ -107,9 +214,8 @@ def down(settings: Settings) -> bool:
     """Stop the tenant's coordinator and hosts; open runs go on at the next start. Says whether
     there was one."""
     join(settings)
-    try:
-        handle = ray.get_actor(coordinator_name(settings.tenant), namespace=NAMESPACE)
-    except ValueError:
+    handle = _find_coordinator(settings)
+    if handle is None:
         return False
     RayService(handle).shut_down()
     return True

@@ -26,7 +26,8 @@ class HostActor:
     def __init__(
         self, settings: Settings, name: str, node_id: str, site: str, coordinator_key: bytes
     ) -> None:
-        refuse_foreign_path("")
+        refuse_foreign_path()
+        self._asked_to_stop = False
         driver = choose(None if settings.isolation == "auto" else settings.isolation)
         key = SigningKey.generate()
         self._info = HostInfo(
@@ -54,7 +55,8 @@ class HostActor:
         """End the process when the lease ran out: a host nobody leads must not work on."""
         while not self._shell.finished.wait(WATCH_S):
             continue
-        os._exit(0)
+        if not self._asked_to_stop:
+            os._exit(0)
 
     def info(self) -> HostInfo:
         """Say who this host is. Idempotent."""
@@ -81,3 +83,8 @@ class HostActor:
     def withdraw(self, epoch: int, keys: Sequence[Key]) -> None:
         """Stop attempts. Idempotent."""
         self._shell.withdraw(epoch, keys)
+
+    def stop(self) -> None:
+        """End every worker and remove the host's folder; the caller kills the process after."""
+        self._asked_to_stop = True
+        self._shell.stop()

@@ -9,13 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import ray
-from ray.exceptions import (
-    ActorDiedError,
-    ActorUnavailableError,
-    GetTimeoutError,
-    RayActorError,
-    RayTaskError,
-)
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from swarm_ray.errors import SwarmError
 from swarm_ray.ports.service import Page
@@ -87,7 +81,11 @@ class RayService:
         try:
             self._call("shut_down")
         finally:
-            ray.kill(self._handle, no_restart=True)
+            self.end()
+
+    def end(self) -> None:
+        """End the actor as it stands; what it did is in its log."""
+        ray.kill(self._handle, no_restart=True)
 
     def _call(self, method: str, *args: Any, **named: Any) -> Any:
         until_s = time.monotonic() + RESTART_PATIENCE_S
@@ -105,23 +103,11 @@ class RayService:
                     f"the coordinator did not answer `{method}` within {CALL_TIMEOUT_S:.0f} s",
                     hint="look at `ray list actors` and the coordinator's log",
                 ) from None
-            except (ActorUnavailableError, RayActorError) as error:
-                _refuse_dead(error)
-                if time.monotonic() > until_s:
+            except RayActorError as error:
+                if error.actor_init_failed or time.monotonic() > until_s:
                     raise SwarmError(
-                        "runtime.coordinator_gone", f"the coordinator is gone: {error}"
+                        "runtime.coordinator_gone",
+                        f"the coordinator is gone: {error}",
+                        hint="start it again with `swarm-ray up`",
                     ) from error
                 time.sleep(RESTART_PAUSE_S)
-
-
-def _refuse_dead(error: RayActorError) -> None:
-    """A constructor that failed will fail again: say why instead of waiting."""
-    cause = getattr(error, "cause", None)
-    if isinstance(cause, SwarmError):
-        raise cause from None
-    if isinstance(error, ActorDiedError) and "ledger_in_use" in str(error):
-        raise SwarmError(
-            "runtime.ledger_in_use",
-            "another coordinator works on this tenant's ledger",
-            hint="wait for it, or set SWARM_RAY_TENANT",
-        ) from None

@@ -22,6 +22,7 @@ from swarm_ray.runtime.actors import NAMESPACE, start_host
 LOGGER = logging.getLogger("swarm_ray.transport")
 NODES_PERIOD_S = 1.0
 CALL_TIMEOUT_S = 30.0
+STOP_PATIENCE_S = 5.0
 SITE_LABEL = "swarm-site"
 
 
@@ -100,7 +101,10 @@ class RayHosts:
             del self._nodes[node_id]
 
     def release(self) -> None:
-        """End every host of this coordinator."""
+        """End every host of this coordinator: they are asked to, then made to."""
+        asked = [handle.stop.remote() for handle in self._handles.values()]
+        if asked:
+            ray.wait(asked, num_returns=len(asked), timeout=STOP_PATIENCE_S)
         for handle in self._handles.values():
             ray.kill(handle)
         self._handles.clear()

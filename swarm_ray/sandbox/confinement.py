@@ -7,6 +7,7 @@ A step that fails ends the process: nothing runs half confined.
 
 import os
 import resource
+import sys
 
 from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.seccomp import child_filter, shared_filter
@@ -31,7 +32,8 @@ class Confinement:
         self._own_pids = own_pids
         self._own_mounts = own_mounts
         self._machine = os.uname().machine
-        self._child_program = kernel.Program(child_filter(self._machine))
+        if settings.confined:
+            self._child_program = kernel.Program(child_filter(self._machine))
 
     def lock_zygote(self) -> None:
         """Apply what every child inherits; the zygote itself loses it as well."""
@@ -76,10 +78,10 @@ class Confinement:
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_s, cpu_s + 1))
         if memory_bytes:
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        if not self._own_pids and sys.platform == "linux":
+            kernel.die_with_parent()
         if not settings.confined:
             return
-        if not self._own_pids:
-            kernel.die_with_parent()
         if settings.landlock:
             kernel.landlock_restrict(ruleset)
         if settings.processes == 0:

@@ -81,6 +81,7 @@ def _settings(
         confined=True,
         landlock=True,
         processes=attempt.processes,
+        program_path=roots.program_path(),
         cgroup_procs="",
         memory_bytes=attempt.memory_bytes or policy.memory_bytes,
         cpu_s=attempt.cpu_s or policy.cpu_s,

@@ -67,6 +67,12 @@ def program_roots() -> list[str]:
     return _outermost([*_SYSTEM_PROGRAMS, sys.base_prefix, sys.prefix])
 
 
+def program_path() -> str:
+    """Return where programs are looked for: beside this interpreter (a venv's tools), then the
+    system's."""
+    return os.pathsep.join((os.path.join(sys.prefix, "bin"), "/usr/bin", "/bin"))
+
+
 def landlock_rules(bundle: Path, libraries: list[str], *, processes: bool) -> list[Rule]:
     """Return the rules that all children of a zygote have in common."""
     readable = _outermost([*library_roots(libraries), os.fspath(bundle), _ZONES])

@@ -28,6 +28,7 @@ class Settings:
         confined: apply seccomp and give up privileges; only the `none` driver says no.
         landlock: give each child a Landlock domain.
         processes: processes one child may have; above 0 the zygote serves a single attempt.
+        program_path: where a child with processes looks for programs.
         cgroup_procs: file to write this process into before anything else; empty for none.
         notes: what the host already knows to be weaker than it could be.
     """
@@ -44,6 +45,7 @@ class Settings:
     confined: bool
     landlock: bool
     processes: int
+    program_path: str
     cgroup_procs: str
     memory_bytes: int
     cpu_s: int

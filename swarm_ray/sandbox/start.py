@@ -39,6 +39,7 @@ def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
     if "mnt" in settings.inside:
         return True
     if "mnt" not in left:
+        notes.append("temporary files are limited one by one, not together")
         return False
     trouble = settle_mounts(os.path.dirname(settings.tmp_root), settings.tmp_bytes)
     notes += trouble

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 CHILD_FD = 3
+_COLLECT_AFTER = 100_000  # container objects made and not freed
 _HIGHEST_FD = 1 << 16
-_PROGRAM_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"}
 _LOST = 120  # exit code of a child that could not be confined
 
 
@@ -56,8 +56,9 @@ class Zygote:
         self._children: dict[int, tuple[int, Slot]] = {}
         self._pids: dict[int, int] = {}
         self._rows: list[wire.ExitRow] = []
-        self._wake, wake_end = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        self._wake_end = wake_end
+        self._wake, self._wake_end = os.pipe()
+        for end in (self._wake, self._wake_end):
+            os.set_blocking(end, False)
         self._channel = Channel(CHILD_FD, settings.frame_limit_bytes)
         signal.signal(signal.SIGCHLD, self._child_ended)
 
@@ -76,7 +77,9 @@ class Zygote:
         poll.register(self._wake, select.POLLIN)
         gc.collect()
         gc.freeze()
-        gc.disable()
+        # High enough that neither the zygote nor a small task ever collects, which would touch, and
+        # so copy, the pages of every object; a task that makes much rubbish still gets rid of it.
+        gc.set_threshold(_COLLECT_AFTER)
         try:
             while True:
                 for fd, _ in poll.poll(10 if self._rows else None):
@@ -133,7 +136,12 @@ class Zygote:
             os.closerange(CHILD_FD + 1, _HIGHEST_FD)
             if settings.processes or not settings.confined:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.environ.update(TMPDIR=slot.path, HOME=slot.path, **_PROGRAM_ENVIRONMENT)
+                os.environ.update(
+                    TMPDIR=slot.path,
+                    HOME=slot.path,
+                    PATH=settings.program_path,
+                    LC_ALL="C.UTF-8",
+                )
             code = 1
             self._worker.serve(channel, slot.path)
             code = 0
@@ -222,7 +230,7 @@ def compile_confined(confinement: Confinement, settings: Settings, tmp: str) -> 
     Raises:
         OSError, ValueError: the child ended without an answer.
     """
-    ours, theirs = os.pipe2(os.O_CLOEXEC)
+    ours, theirs = os.pipe()
     ruleset = confinement.ruleset(tmp)
     pid = os.fork()
     if pid == 0:

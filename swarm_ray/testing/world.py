@@ -174,6 +174,9 @@ class World:
     # -- offices ----------------------------------------------------------------------------
 
     def _open_office(self) -> None:
+        for dead in [name for name, machine in self.machines.items() if not machine.alive]:
+            del self.machines[dead]
+            self._new_machine(self.slots)
         self.facts.offices += 1
         self.office = Office(self, self.log, self.facts.offices)
         self.office.start()

@@ -71,13 +71,14 @@ def _layout(kind: Hashable) -> tuple[tuple[str, Any], ...]:
 
 
 @cache
-def _readers(kind: type) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
-    hints = get_type_hints(kind)
+def _readers(kind: Hashable) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
+    owner = cast("type[Any]", kind)
+    hints = get_type_hints(owner)
     readers = {
-        field.name: _reader(hints[field.name], f"{kind.__name__}.{field.name}")
-        for field in fields(kind)
+        field.name: _reader(hints[field.name], f"{owner.__name__}.{field.name}")
+        for field in fields(owner)
     }
-    return readers, frozenset(field.name for field in fields(kind) if _default(field) is MISSING)
+    return readers, frozenset(field.name for field in fields(owner) if _default(field) is MISSING)
 
 
 def _reader(hint: Any, where: str) -> Callable[[Any], Any]:

@@ -169,7 +169,8 @@ def failing(*clauses: Clause, items: int = 4, failed: int = 2) -> Story:
     story = begin(swarm_plan(step={"on_error": clauses}), items=items)
     story.dispatch()
     story.fail(*range(failed), status="input", code="input.schema")
-    story.ok(*range(failed, items)) if failed < items else None
+    if failed < items:
+        story.ok(*range(failed, items))
     return story
 
 
@@ -431,7 +432,8 @@ def test_resumed_items_have_all_their_attempts_again() -> None:
     for _ in range(2):
         story.dispatch()
         story.fail(0)
-        story.timer("backoff", after=10) if story.main.backlog.pauses else None
+        if story.main.backlog.pauses:
+            story.timer("backoff", after=10)
     story.closed()
     story.tell(ev.RunResumed("ann"))
     story.dispatch()

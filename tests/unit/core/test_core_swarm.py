@@ -109,7 +109,8 @@ def test_identical_failures_in_a_row_end_the_retries_early() -> None:
     for code in ("net.reset", "net.timeout", "net.reset", "net.reset"):
         story.dispatch()
         story.fail(0, code=code)
-        story.timer("backoff", after=10) if story.run.unit or story.swarm.backlog.pauses else None
+        if story.run.unit or story.swarm.backlog.pauses:
+            story.timer("backoff", after=10)
     assert story.main.attempts[0] == 4
     assert story.state(0) is ItemState.FAILED
 

@@ -153,6 +153,7 @@ def hostile_bundle(folder: Path) -> Path:
     names = [line[4 : line.index("(")] for line in source.splitlines() if line.startswith("def ")]
     tasks = {name: task(step(uses=f"hostile:{name}")) for name in names}
     tasks["ordinary"]["knowledge"] = ["style"]
+    tasks["gated"] = task(step(uses="hostile:ordinary", gate="output.sum > inputs.numbers[0]"))
     return write_bundle(folder, tasks, {"hostile": source}, knowledge={"style": "Be brief."})
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: BLE001, PTH101, PTH102, PTH103, PTH104, PTH108, PTH118, PTH120, PTH123, PTH202, PTH208, PTH211
 """Skills that try to get out of a worker. Copied into a bundle by the tests; never imported here.
 
 Each returns what happened, so that a test can say both that the escape failed and that the ordinary

@@ -1,0 +1,60 @@
+"""The same escapes where the host is an ordinary user: no root and no cgroup of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+NOBODY = 65534
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+TESTS = (
+    "sibling or writes_nowhere or reads_its or declared or socket or fork or program or metadata"
+)
+
+
+def command(folder: Path) -> list[str]:
+    """The interpreter, entered as an ordinary user; root's own prefix is bound to a public place."""
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    if os.geteuid() != 0:
+        return [sys.executable]
+    prefix = folder / "prefix"
+    prefix.mkdir()
+    enter = (
+        f"mount --bind {sys.base_prefix} {prefix} && export LD_LIBRARY_PATH={prefix}/lib && "
+        f'exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups {prefix}/bin/{name} "$@"'
+    )
+    return ["unshare", "--mount", "sh", "-c", enter, "sh"]
+
+
+def test_the_escapes_fail_for_an_ordinary_user_too() -> None:
+    folder = Path("/tmp") / f"swarm-ray-unprivileged-{os.getpid()}"
+    folder.mkdir()
+    if os.geteuid() == 0:
+        os.chown(folder, NOBODY, NOBODY)
+    environment = {
+        "HOME": str(folder),
+        "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
+    }
+    arguments = [
+        "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests",
+        "-k", TESTS, str(HERE / "test_sandbox_escapes.py"),
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            [*command(folder), *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=250,
+            check=False,
+        )
+    finally:
+        subprocess.run(["rm", "-rf", str(folder)], check=True)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
+    assert "skipped" not in done.stdout
