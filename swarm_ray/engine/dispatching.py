@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
+from swarm_ray.core.host import Outcome
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import SwarmState
@@ -45,6 +46,7 @@ class Dispatcher:
     batches: dict[str, int] = field(default_factory=dict)
     acknowledged: dict[str, list[int]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
+    arriving: set[tuple[str, int]] = field(default_factory=set)
 
     def start(self) -> None:
         """Begin to watch the hosts."""
@@ -230,12 +232,16 @@ class Dispatcher:
 
     def _deliver(self, info: HostInfo, delivery: Delivery) -> None:
         outcome = delivery.outcome
+        arrival = (info.name, outcome.sequence)
 
         def acknowledge() -> None:
+            self.arriving.discard(arrival)
             self.acknowledged.setdefault(info.name, []).append(outcome.sequence)
 
         desk = self.desks.get(outcome.swarm)
         swarm = self._swarm(outcome.run, outcome.swarm)
+        if arrival in self.arriving:
+            return  # delivered twice; the first is about to become durable
         if desk is None or swarm is None or outcome.batch not in desk.parcels:
             acknowledge()
             return
@@ -246,6 +252,10 @@ class Dispatcher:
             self.refused.add(info.name)
             self._lose(info.name, error.code)
             return
+        if not _awaited(swarm, outcome):
+            acknowledge()
+            return
+        self.arriving.add(arrival)
         self.coordinator.post_with_bodies(outcome.run, event, delivery.bodies, acknowledge)
 
     def _lose(self, name: str, reason: str) -> None:
@@ -271,6 +281,14 @@ class Dispatcher:
     def _swarm(self, run: str, name: str) -> Swarm | None:
         thread = self.coordinator.engine.threads.get(run)
         return thread.run.swarms.get(name) if thread is not None else None
+
+
+def _awaited(swarm: Swarm, outcome: Outcome) -> bool:
+    """Say whether an attempt of an outcome is out; otherwise all of it is in the log already."""
+    return any(
+        row.item in swarm.flights and swarm.flights[row.item].attempt == row.attempt
+        for row in outcome.rows
+    )
 
 
 def _superseded(error: BaseException) -> bool:

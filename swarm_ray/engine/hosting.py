@@ -21,8 +21,9 @@ from typing import Any
 from swarm_ray.attestation.batch import sign_batch, verify_batch
 from swarm_ray.attestation.keys import PublicKey, SigningKey
 from swarm_ray.core.host import Host, Key, Kill, Outcome, Start
-from swarm_ray.engine.attempt import Attempt, Ended
+from swarm_ray.engine.attempt import Attempt
 from swarm_ray.engine.orders import order_header, order_statements, result_header, result_statements
+from swarm_ray.engine.verdicts import Ended
 from swarm_ray.engine.workshop import Workshops
 from swarm_ray.errors import Busy, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
@@ -281,9 +282,9 @@ class HostShell:
         key = start.key
         bench = self._benches[key[0], key[1], start.batch]
         parcel = bench.parcel
-        attempt = Attempt(key, parcel, bench.index[key[2]], self._services)
         workshop = self._workshops.get(parcel.bundle)
-        taken = attempt.begin(workshop, self._selector, self._later, self._reported)
+        attempt = Attempt(key, parcel, bench.index[key[2]], workshop, self._services)
+        taken = attempt.begin(self._selector, self._later, self._reported)
         self._attempts[key] = attempt
         if taken is None:
             self._settle(key, attempt.ended())

@@ -16,9 +16,9 @@ from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.config import Settings
 from swarm_ray.core.events import Row, Status
 from swarm_ray.core.host import Host, Key, Outcome, Start
-from swarm_ray.engine.attempt import project as project
 from swarm_ray.engine.orders import result_header, result_statements
 from swarm_ray.engine.service import CoordinatorService
+from swarm_ray.engine.verdicts import project
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
 from swarm_ray.ports.log import Body
 from swarm_ray.values.codec import decode_json, encode_json
