@@ -73,6 +73,7 @@ def start(
         "HOME": str(home),
         "PATH": f"{Path(python).parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "SWARM_RAY_HOME": str(home / "swarm_ray"),
+        "SWARM_RAY_ADDRESS": "local",
         "RAY_AUTH_MODE": "disabled",
         "RAY_USAGE_STATS_ENABLED": "0",
         "PYTHONPATH": str(ROOT),

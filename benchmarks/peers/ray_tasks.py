@@ -27,7 +27,13 @@ class Sleeper:
 
 def measure(what: str, count: int, *, sleep_ms: float = 0, width: int = 16) -> dict[str, Any]:
     """Return how long `count` items take: `tasks`, `max_calls` or `threaded`."""
-    ray.init(num_cpus=2, include_dashboard=False, logging_level="error", log_to_driver=False)
+    ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        logging_level="error",
+        log_to_driver=False,
+    )
     if what == "threaded":
         actor = Sleeper.options(max_concurrency=width).remote()  # type: ignore[attr-defined]
         ray.get([actor.pause.remote(0.0) for _ in range(width)])

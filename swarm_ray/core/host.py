@@ -171,6 +171,10 @@ class Host:
                 self._remember(self.barred, key)
         return kills
 
+    def knows(self, key: Key) -> bool:
+        """Say whether an attempt was taken before: it waits, runs, or has ended."""
+        return self._knows((key[0], key[1]), key)
+
     def _knows(self, work: Work, key: Key) -> bool:
         return key in self.seen or key in self.running or key in self.queues.get(work, ())
 

@@ -25,7 +25,7 @@ from swarm_ray.engine.dispatching import Dispatcher
 from swarm_ray.engine.loop import Engine, Happening
 from swarm_ray.engine.preparing import Prepared, prepare
 from swarm_ray.engine.values import RunValues
-from swarm_ray.errors import SwarmError, UsageError
+from swarm_ray.errors import IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import Hosts
 from swarm_ray.ports.log import Body, Ledger
@@ -77,6 +77,7 @@ class Coordinator:
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
+        self.refused: dict[str, IntegrityError] = {}
         self.admin = AdminLog(ledger, self.epoch, clock)
         self.admin.coordinator(key.public)
         self.dispatcher = Dispatcher(self, hosts, key)
@@ -84,20 +85,25 @@ class Coordinator:
     # -- life -------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Recover every open run from its log and go on.
-
-        Raises:
-            IntegrityError: `replay.*` or `ledger.corrupt_entry` for a log that cannot be trusted.
-        """
+        """Recover every open run from its log and go on; `refused` says which cannot be."""
         await self.dispatcher.hosts.adopt()
         open_runs = [head.log_id for head in self.ledger.logs("run") if head.state == "open"]
-        commands = self.engine.recover(open_runs)
-        for run in open_runs:
-            self.dispatcher.restore(run)
+        commands = [found for run in open_runs for found in self._recover(run)]
         self.spawn(self._pump())
         self.dispatcher.start()
         for run, command in commands:
             self._perform(run, command)
+
+    def _recover(self, run: str) -> list[tuple[str, cmd.Command]]:
+        """Replay one run. A log that cannot be trusted stops this run, not the others."""
+        try:
+            commands = self.engine.recover([run])
+        except IntegrityError as error:
+            LOGGER.exception("run %s is not recovered", run)
+            self.refused[run] = error
+            return []
+        self.dispatcher.restore(run)
+        return commands
 
     async def stop(self) -> None:
         """Stop without touching any run; a new coordinator goes on from the log."""
@@ -142,11 +148,18 @@ class Coordinator:
 
         Raises:
             UsageError: `engine.unknown_run`.
+            IntegrityError: why its log was refused.
         """
+        self.trust(run)
         thread = self.engine.threads.get(run)
         if thread is None:
             raise UsageError("engine.unknown_run", f"no run {run} is open here")
         return thread.run
+
+    def trust(self, run: str) -> None:
+        """Raise the IntegrityError for which a run's log was refused, if it was."""
+        if run in self.refused:
+            raise self.refused[run]
 
     def values_of(self, run: str) -> RunValues:
         """Return the bodies of a run by name."""
@@ -339,7 +352,11 @@ class Coordinator:
         self.questions[run, command.question] = command
         if command.until_us:
             delay_s = max(0, command.until_us - self.clock.now_us()) / 1e6
-            asyncio.get_running_loop().call_later(delay_s, self._expire, run, command)
+            key = (run, f"question:{command.question}")
+            if key in self._timers:
+                self._timers.pop(key).cancel()
+            loop = asyncio.get_running_loop()
+            self._timers[key] = loop.call_later(delay_s, self._expire, run, command)
 
     def _expire(self, run: str, command: cmd.Ask) -> None:
         thread = self.engine.threads.get(run)

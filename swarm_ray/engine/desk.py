@@ -80,9 +80,14 @@ class Desk:
         self.open_rows[dispatched.batch] = len(dispatched.items)
         return signed
 
-    def resent(self, send: Send, now_us: int) -> Parcel:
-        """Return the parcel of a batch with the time that is left for it."""
+    def resent(self, send: Send, now_us: int, site: str, key: SigningKey) -> Parcel:
+        """Return the parcel of a batch with the time that is left for it, without the attempts
+        that are over."""
         parcel = self.parcels[send.batch]
+        if send.items != parcel.order.items:
+            parcel = _only(parcel, send.items)
+            signed = sign_batch(key, order_header(parcel), order_statements(parcel, site))
+            parcel = replace(parcel, envelope=signed)
         left = max(1, send.deadline_us - now_us) if send.deadline_us else 0
         return replace(
             parcel,
@@ -95,8 +100,8 @@ class Desk:
         """Check a delivery against the order and return it as an event.
 
         Raises:
-            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.wrong_body`, or
-                what `verify_batch` raises.
+            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.over_slice`,
+                `desk.wrong_body`, or what `verify_batch` raises.
         """
         outcome = delivery.outcome
         parcel = self.parcels.get(outcome.batch)
@@ -114,6 +119,10 @@ class Desk:
         header = result_header(parcel, outcome, parcel.order.epoch)
         statements = result_statements(parcel, outcome.rows, host, delivery.isolation)
         verify_batch(delivery.envelope, {public.keyid: public}, header, statements)
+        if any(_over(row, parcel) for row in outcome.rows):
+            raise IntegrityError(
+                "desk.over_slice", f"{host.name} says an attempt spent more than its slice"
+            )
         signature = batch_signature(delivery.envelope)
         return Settled(
             self.opened.swarm,
@@ -142,6 +151,27 @@ class Desk:
             return encode_json(item_inputs(self.task["inputs"], decode_json(data)))
         except UsageError:
             return b""
+
+
+def _only(parcel: Parcel, items: tuple[int, ...]) -> Parcel:
+    """Return a parcel with some of its attempts, in their order."""
+    order = parcel.order
+    rows = [index for index, item in enumerate(order.items) if item in set(items)]
+    kept = replace(
+        order,
+        items=tuple(order.items[index] for index in rows),
+        attempts=tuple(order.attempts[index] for index in rows),
+    )
+    return replace(
+        parcel,
+        order=kept,
+        inputs=tuple(parcel.inputs[index] for index in rows),
+        payloads=tuple(parcel.payloads[index] for index in rows),
+    )
+
+
+def _over(row: Row, parcel: Parcel) -> bool:
+    return row.tokens > parcel.slice_tokens or 0 < parcel.slice_microusd < row.microusd
 
 
 def _check_bodies(rows: Sequence[Row], delivery: Delivery) -> None:

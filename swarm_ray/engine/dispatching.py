@@ -146,7 +146,8 @@ class Dispatcher:
         if send.host not in self.seats or desk is None or send.batch not in desk.parcels:
             self.coordinator.post(run, ev.HostLost(send.host, "unknown"))
             return
-        parcel = desk.resent(send, self.coordinator.clock.now_us())
+        now_us = self.coordinator.clock.now_us()
+        parcel = desk.resent(send, now_us, self.seats[send.host].site, self.key)
         self.coordinator.spawn(self._submit(send.host, parcel))
 
     async def _submit(self, host: str, parcel: Parcel) -> None:
@@ -178,10 +179,14 @@ class Dispatcher:
         self.coordinator.spawn(self._withdraw(command.host, keys))
 
     async def _withdraw(self, host: str, keys: list[tuple[str, str, int, int]]) -> None:
-        try:
-            await self.hosts.withdraw(host, self.coordinator.epoch, keys)
-        except (SwarmError, OSError) as error:
-            LOGGER.warning("host %s did not withdraw: %s", host, error)
+        while host in self.seats:
+            try:
+                await self.hosts.withdraw(host, self.coordinator.epoch, keys)
+            except (SwarmError, OSError) as error:
+                LOGGER.warning("host %s did not withdraw: %s", host, error)
+                await asyncio.sleep(BUSY_PAUSE_S)
+            else:
+                return
 
     # -- in ---------------------------------------------------------------------------------
 
@@ -249,7 +254,6 @@ class Dispatcher:
             event = desk.verified(delivery, info)
         except IntegrityError as error:
             LOGGER.exception("refused a delivery of %s", info.name)
-            self.refused.add(info.name)
             self._lose(info.name, error.code)
             return
         if not _awaited(swarm, outcome):
@@ -259,8 +263,11 @@ class Dispatcher:
         self.coordinator.post_with_bodies(outcome.run, event, delivery.bodies, acknowledge)
 
     def _lose(self, name: str, reason: str) -> None:
+        """Give a host up for ever: what it held is dispatched anew, so it must not come back."""
+        self.refused.add(name)
         if self.seats.pop(name, None) is not None:
             self.coordinator.admin.left(name, reason)
+        self.hosts.give_up(name)
         self.pool.lose(name)
         for run in list(self.coordinator.engine.threads):
             self.coordinator.post(run, ev.HostLost(name, reason))

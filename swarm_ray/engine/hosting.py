@@ -251,7 +251,7 @@ class HostShell:
         self._machine.lead(epoch, _now_us())
         order = parcel.order
         place = (order.run, order.swarm, order.batch)
-        if place not in self._benches:
+        if place not in self._benches and not all(map(self._machine.knows, order.keys())):
             index = {item: at for at, item in enumerate(order.items)}
             self._benches[place] = Bench(parcel, _now_us(), index, len(order.items))
         self._begin(self._machine.accept(order))

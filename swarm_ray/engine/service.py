@@ -252,6 +252,7 @@ class CoordinatorService:
         Raises:
             UsageError: `run.unknown`.
         """
+        self._coordinator.trust(run)
         size = self._size(run)
         if not size:
             raise UsageError("run.unknown", f"there is no run {run}")

@@ -74,6 +74,9 @@ class Hosts(Protocol):
     def release(self) -> None:
         """End every host of this coordinator."""
 
+    def give_up(self, host: str) -> None:
+        """Never speak to this host again, and end it if it can be reached."""
+
     async def adopt(self) -> None:
         """Find the hosts that an earlier coordinator left at work."""
 

@@ -94,6 +94,13 @@ class RayHosts:
         finally:
             self._joining.pop(name, None)
 
+    def give_up(self, host: str) -> None:
+        """See `ports.hosts`; a node that is still there gets a new host."""
+        handle = self._handles.get(host)
+        self._forget(host)
+        if handle is not None:
+            ray.kill(handle)
+
     def _forget(self, name: str) -> None:
         self._infos.pop(name, None)
         self._handles.pop(name, None)

@@ -8,6 +8,10 @@ import os
 
 from swarm_ray.sandbox import kernel
 
+# Where temporary files go: over the host's shared memory, which is hidden thereby; or over /sys,
+# which no worker needs, when the bundle or a library lies in shared memory.
+_SHARED_MEMORY, _UNUSED = "/dev/shm", "/sys"  # noqa: S108 - a mount of our own
+
 
 def _map_own_user(uid: int, gid: int) -> None:
     for name, text in (
@@ -44,22 +48,27 @@ def leave_namespaces(wanted: list[str]) -> tuple[list[str], list[str]]:
     return [], [f"namespaces are not permitted here ({'; '.join(refusals)})"]
 
 
-def settle_mounts(folder: str, tmp_bytes: int) -> list[str]:
+def settle_mounts(needed: list[str], tmp_bytes: int) -> tuple[str, list[str]]:
     """Freeze all mounts and give the zygote a memory file system for temporary files.
 
+    It covers a folder that is on every machine and that nobody removes: one of our own would be
+    left behind by a killed host, and a cleaner that removes it would unmount it here too.
+
     Args:
-        folder: existing folder to mount it on; it may be the same one for every zygote.
-        tmp_bytes: its size.
+        needed: paths that must stay visible.
+        tmp_bytes: size of the memory file system.
 
     Returns:
-        Notes on what was not possible; empty when everything holds.
+        The folder, empty when there is none, and notes on what was not possible.
     """
+    taken = any(path.startswith(f"{_SHARED_MEMORY}/") for path in needed)
+    place = _UNUSED if taken or not os.path.isdir(_SHARED_MEMORY) else _SHARED_MEMORY
     try:
         kernel.freeze_mounts()
-        kernel.mount_tmpfs(folder, tmp_bytes)
+        kernel.mount_tmpfs(place, tmp_bytes)
     except OSError as error:
-        return [f"mounts stay writable apart from Landlock ({error})"]
-    return []
+        return "", [f"mounts stay writable apart from Landlock ({error})"]
+    return place, []
 
 
 def hide_processes() -> list[str]:

@@ -9,7 +9,6 @@ import os
 import platform
 import secrets
 import shutil
-import stat
 import sys
 import tempfile
 from pathlib import Path
@@ -104,24 +103,9 @@ def _counted(driver: str, processes: int) -> cgroups.PidsGroup | None:
 
 
 def _own_folder() -> str:
-    """Return a folder of this user's own, shared by its zygotes: made once and left there, so that
-    nothing is left behind by a host that is killed.
-
-    Raises:
-        UsageError: somebody else has made it.
-    """
-    path = os.path.join(os.path.realpath(tempfile.gettempdir()), f"swarm-ray-{os.geteuid()}")
-    try:
-        os.mkdir(path, stat.S_IRWXU)
-    except FileExistsError:
-        found = os.lstat(path)
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-            raise UsageError(
-                "sandbox.foreign_folder",
-                f"{path} belongs to somebody else",
-                hint="remove it, or point TMPDIR at a folder of your own",
-            ) from None
-    return path
+    """Name a folder for temporary files, used where a zygote cannot have a mount of its own."""
+    name = f"swarm-ray-{os.getpid()}-{secrets.token_hex(8)}"
+    return os.path.join(os.path.realpath(tempfile.gettempdir()), name)
 
 
 def _python() -> list[str]:
@@ -164,7 +148,7 @@ class LandlockDriver:
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""
         group = _counted(self.name, attempt.processes if attempt else 0)
-        tmp_root = os.path.join(_own_folder(), secrets.token_hex(8))
+        tmp_root = _own_folder()
         settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
             leave=self._leave,
             cgroup_procs=group.procs if group else "",
@@ -254,7 +238,7 @@ class NoneDriver:
 
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""
-        tmp_root = os.path.join(_own_folder(), secrets.token_hex(8))
+        tmp_root = _own_folder()
         settings = _settings(self.name, self.label, bundle, policy, attempt, tmp_root).changed(
             confined=False,
             landlock=False,

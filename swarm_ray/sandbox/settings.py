@@ -22,7 +22,7 @@ class Settings:
         sys_path: import path of the children.
         libraries: folders with installed packages, for libraries of our own in the zygote.
         rules: paths with the Landlock rights below them.
-        tmp_root: folder to make, below which each child gets its own; its parent is there.
+        tmp_root: folder to make for temporary files where the zygote has no mount of its own.
         leave: namespaces to leave by itself; empty when the driver has done so, or cannot.
         inside: namespaces the driver has already left.
         confined: apply seccomp and give up privileges; only the `none` driver says no.

@@ -34,16 +34,18 @@ def _high(control: socket) -> socket:
     return socket(fileno=fd)
 
 
-def _mounts(settings: Settings, left: list[str], notes: list[str]) -> bool:
-    """Settle the mounts where they are this zygote's own; True when they are."""
-    if "mnt" in settings.inside:
-        return True
-    if "mnt" not in left:
+def _folder(settings: Settings, left: list[str], notes: list[str]) -> tuple[str, bool]:
+    """Return the folder for temporary files, and whether all mounts are this zygote's own."""
+    if "mnt" in left:
+        needed = [settings.bundle, *(path for path, _ in settings.rules)]
+        place, trouble = settle_mounts(needed, settings.tmp_bytes)
+        notes += trouble
+        if place:
+            return place, True
+    if "mnt" not in settings.inside:
         notes.append("temporary files are limited one by one, not together")
-        return False
-    trouble = settle_mounts(os.path.dirname(settings.tmp_root), settings.tmp_bytes)
-    notes += trouble
-    return not trouble
+    os.mkdir(settings.tmp_root, 0o700)
+    return settings.tmp_root, "mnt" in settings.inside
 
 
 def run_zygote(control: socket, settings: Settings, left: list[str], notes: list[str]) -> None:
@@ -70,7 +72,7 @@ def _ready(
 ) -> tuple[Zygote, dict[str, object]]:
     sys.path[:] = settings.sys_path
     own_pids = "pid" in left or "pid" in settings.inside
-    own_mounts = _mounts(settings, left, notes)
+    folder, own_mounts = _folder(settings, left, notes)
     worker = load_image(settings.bundle, settings.libraries)
     os.environ.clear()  # preloads have read what was meant for them
     if threads() != 1:
@@ -81,14 +83,13 @@ def _ready(
         raise BundleError("sandbox.processes_unavailable", "processes need a PID namespace")
     confinement = Confinement(settings, own_pids=own_pids, own_mounts=own_mounts)
     confinement.lock_zygote()
-    os.mkdir(settings.tmp_root, 0o700)
-    tmp = os.path.join(settings.tmp_root, "compile")
+    tmp = os.path.join(folder, "compile")
     os.mkdir(tmp)
     compiled = compile_confined(confinement, settings, tmp)
     os.rmdir(tmp)
     warm_up()
     skill_code.install(compiled)
-    zygote = Zygote(control, settings, confinement, worker)
+    zygote = Zygote(control, settings, confinement, worker, folder)
     report: dict[str, object] = {
         "label": settings.label,
         "driver": settings.driver,

@@ -43,16 +43,22 @@ class Zygote:
         settings: the start-up orders.
         confinement: the locks; the zygote's own are already closed.
         worker: what children run.
+        folder: where children get a folder each.
     """
 
     def __init__(
-        self, control: socket, settings: Settings, confinement: Confinement, worker: Worker
+        self,
+        control: socket,
+        settings: Settings,
+        confinement: Confinement,
+        worker: Worker,
+        folder: str,
     ) -> None:
         self._control = control
         self._settings = settings
         self._confinement = confinement
         self._worker = worker
-        self._slots = Slots(settings.tmp_root, confinement.ruleset)
+        self._slots = Slots(folder, confinement.ruleset)
         self._children: dict[int, tuple[int, Slot]] = {}
         self._pids: dict[int, int] = {}
         self._rows: list[wire.ExitRow] = []

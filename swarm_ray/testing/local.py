@@ -59,6 +59,12 @@ class LocalHosts:
         """A host dies with everything it holds."""
         self.shells.pop(name).stop()
 
+    def give_up(self, host: str) -> None:
+        """See the port; another host takes its place, as on a node that is still there."""
+        if host in self.shells:
+            self.lose(host)
+            self.add()
+
     def release(self) -> None:
         """See the port."""
         for name in list(self.shells):

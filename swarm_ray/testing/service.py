@@ -85,6 +85,10 @@ class ScriptedHosts:
         """See the port."""
         return [seat.info for seat in self._seats.values()]
 
+    def give_up(self, host: str) -> None:
+        """See the port."""
+        self._seats.pop(host, None)
+
     def release(self) -> None:
         """See the port."""
         for task in self._running:

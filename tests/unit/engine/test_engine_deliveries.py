@@ -98,10 +98,9 @@ def test_a_host_whose_delivery_is_not_true_is_given_up_and_its_work_done_elsewhe
     )
     assert (lost[0].host, lost[0].reason) == (liar, code)
     town.hosts.spoil = lambda delivery: delivery
-    other = town.hosts.add().info.name
     result = town.end(run)
     assert result.output == ["a", "b"]
-    assert {item.host for item in result} == {other}
+    assert liar not in {item.host for item in result}
 
 
 def test_a_delivery_signed_by_another_key_is_refused(town: Town):

@@ -2,6 +2,8 @@
 
 import os
 import select
+import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from swarm_ray.errors import UsageError, WorkerError
 from swarm_ray.ports.sandbox import AttemptPolicy, ZygotePolicy
 from swarm_ray.sandbox.drivers import BwrapDriver, LandlockDriver, NoneDriver
+from swarm_ray.sandbox.probe import ask
 
 DEFAULT = AttemptPolicy()
 
@@ -49,10 +52,11 @@ def make_ready(zygote: Any) -> None:
     assert wait_until(lambda: (zygote.exits(), zygote.ready)[1]), zygote.failure
 
 
-@pytest.mark.parametrize("driver", [LandlockDriver, BwrapDriver, NoneDriver])
+@pytest.mark.parametrize(
+    "driver",
+    [LandlockDriver, lambda: LandlockDriver(namespaces=False), BwrapDriver, NoneDriver],
+)
 def test_closing_a_zygote_leaves_no_process_and_no_file(driver: Any, hostile: Path) -> None:
-    scratch = Path("/tmp") / f"swarm-ray-{os.geteuid()}"
-    before = set(scratch.glob("*"))
     zygote = driver().start(hostile, ZygotePolicy(reserve=3))
     make_ready(zygote)
     child = zygote.take(DEFAULT)
@@ -61,7 +65,7 @@ def test_closing_a_zygote_leaves_no_process_and_no_file(driver: Any, hostile: Pa
     zygote.close()
     child.close()
     assert wait_until(lambda: not alive(pids))
-    assert set(scratch.glob("*")) <= before
+    assert list(Path(tempfile.gettempdir()).glob(f"swarm-ray-{os.getpid()}-*")) == []
     with pytest.raises(WorkerError) as caught:
         zygote.take(DEFAULT)
     assert caught.value.code == "sandbox.zygote_gone"
@@ -216,3 +220,16 @@ def test_no_code_of_the_bundle_runs_in_the_zygote(start: Any) -> None:
     numbers = [place.output("t") for _ in range(4)]
     assert 1 not in numbers
     assert len(set(numbers)) == 4
+
+
+def test_a_bundle_in_shared_memory_stays_visible(hostile: Path) -> None:
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        bundle = Path(folder) / "bundle"
+        shutil.copytree(hostile, bundle)
+        zygote = LandlockDriver().start(bundle, ZygotePolicy())
+        try:
+            told = ask(zygote, "reads", {"paths": [str(bundle / "knowledge" / "style.md")]})
+            assert list(told["output"].values()) == ["succeeded: 9"]
+            assert ask(zygote, "litters", {})["output"]["listed"] == ["a", "link"]
+        finally:
+            zygote.close()
