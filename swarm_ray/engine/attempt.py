@@ -150,6 +150,15 @@ class Attempt:
             self._verdict = ended
             self.kill()
 
+    def release(self) -> Child | None:
+        """Give the child back unclosed, for the next attempt; None if it is gone."""
+        child = self._child
+        if child is None or not self._listening:
+            return None
+        self._selector.unregister(child.sock)
+        self._child, self._listening = None, False
+        return child
+
     def _let_go(self) -> None:
         child, self._child = self._child, None
         if child is not None:

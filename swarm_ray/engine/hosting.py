@@ -86,6 +86,7 @@ class HostShell:
         self._deadlines: list[tuple[int, Key]] = []
         self._held: deque[Start] = deque()
         self._zygotes: dict[Zygote, dict[int, Key]] = {}
+        self._held_by: dict[Key, tuple[str, Zygote]] = {}
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._reader, self._writer = os.pipe()
@@ -296,6 +297,7 @@ class HostShell:
                 zygote.fileno(), selectors.EVENT_READ, lambda: self._exits(zygote)
             )
         self._zygotes[zygote][child.token] = key
+        self._held_by[key] = (parcel.bundle, zygote)
         limit_us = self._limit_us(bench)
         if limit_us:
             heapq.heappush(self._deadlines, (limit_us, key))
@@ -304,7 +306,9 @@ class HostShell:
         children = self._zygotes[zygote]
         for exit_ in zygote.exits():
             key = children.pop(exit_.token, None)
-            if key is not None:
+            if key is None:
+                self._workshops.child_ended(zygote, exit_.token)
+            else:
                 self._settle(key, self._attempts[key].ended(exit_))
         if not zygote.alive and not children:
             self._selector.unregister(zygote.fileno())
@@ -326,11 +330,21 @@ class HostShell:
         self._wake()
 
     def _reported(self, key: Key) -> None:
-        """A child has given its result and has a moment to end."""
-        heapq.heappush(self._deadlines, (_now_us() + OUTLIVE_US, key))
+        """A child has given its result and has a moment to end, or serves again."""
+        attempt = self._attempts[key]
+        workshop = self._workshops.get(self._held_by[key][0])
+        child = attempt.release() if workshop.reuses else None
+        if child is None:
+            heapq.heappush(self._deadlines, (_now_us() + OUTLIVE_US, key))
+            return
+        zygote = self._held_by[key][1]
+        self._zygotes[zygote].pop(child.token)
+        workshop.give_back(zygote, child)
+        self._settle(key, attempt.ended())
 
     def _settle(self, key: Key, ended: Ended) -> None:
         del self._attempts[key]
+        self._held_by.pop(key, None)
         self._bodies[key] = ended.bodies
         self._held.extend(self._machine.finished(key, ended.row))
 

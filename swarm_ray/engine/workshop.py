@@ -35,6 +35,7 @@ class Workshop:
         self._count = zygotes
         self._zygotes: list[Zygote] = []
         self._turn = 0
+        self._idle: list[tuple[Zygote, Child]] = []
         self._services = ThreadPoolExecutor(SERVICE_THREADS, "swarm-ray-service")
         self._validators = {
             name: Draft202012Validator(task["output_schema"])
@@ -56,6 +57,8 @@ class Workshop:
             SwarmError: what the driver raises when no child can be made.
         """
         task = self._tasks[parcel.task]
+        if self._idle:
+            return self._idle.pop()
         self._turn += 1
         at = self._turn % len(self._zygotes)
         if not self._zygotes[at].alive:
@@ -68,6 +71,22 @@ class Workshop:
             memory_bytes=task.get("memory_bytes"),
         )
         return self._zygotes[at], self._zygotes[at].take(policy)
+
+    @property
+    def reuses(self) -> bool:
+        """Say whether children serve one attempt after the other: only where nothing is isolated
+        anyway."""
+        return self._driver.label == "none"
+
+    def give_back(self, zygote: Zygote, child: Child) -> None:
+        """Take back a child that has answered and can serve again."""
+        self._idle.append((zygote, child))
+
+    def ended(self, zygote: Zygote, token: int) -> None:
+        """A child that nobody waits for has ended."""
+        for pair in [one for one in self._idle if one[0] is zygote and one[1].token == token]:
+            self._idle.remove(pair)
+            pair[1].close()
 
     def serve(self, work: Callable[[], None]) -> None:
         """Run a service call beside the host's thread."""
@@ -88,6 +107,8 @@ class Workshop:
 
     def close(self) -> None:
         """End zygotes with all of their children."""
+        for _, child in self._idle:
+            child.close()
         for zygote in self._zygotes:
             zygote.close()
         self._services.shutdown(wait=False, cancel_futures=True)
@@ -136,6 +157,11 @@ class Workshops:
     def get(self, digest: str) -> Workshop:
         """Return an open workshop."""
         return self._open[digest]
+
+    def child_ended(self, zygote: Zygote, token: int) -> None:
+        """A child that no attempt waits for has ended."""
+        for workshop in self._open.values():
+            workshop.ended(zygote, token)
 
     def close(self) -> None:
         """Close everything and remove the unpacked bundles; nothing is opened any more."""

@@ -130,23 +130,26 @@ def _find_coordinator(settings: Settings) -> Any:
 
 
 def _run_system_job(settings: Settings, node_id: str) -> None:
-    """Run `swarm_ray.runtime.system` as a job of its own and wait until it has ended."""
+    """Run `swarm_ray.runtime.system` as a job of its own and wait until it has ended.
+
+    A cluster whose agents are still busy starting takes no job; it is asked again.
+    """
     from ray.job_submission import JobStatus, JobSubmissionClient
 
     path = settings.folder / f"system-{os.getpid()}.json"
     write_settings(settings, path)
+    command = [sys.executable, "-P", "-m", "swarm_ray.runtime.system", str(path), node_id]
+    until_s = time.monotonic() + SYSTEM_JOB_PATIENCE_S
     try:
         client = JobSubmissionClient()
-        command = [sys.executable, "-P", "-m", "swarm_ray.runtime.system", str(path), node_id]
-        job = client.submit_job(entrypoint=shlex.join(command))
-        until_s = time.monotonic() + SYSTEM_JOB_PATIENCE_S
+        job = _submitted(client, shlex.join(command), until_s)
         while not (status := client.get_job_status(job)).is_terminal():
             if time.monotonic() > until_s:
                 break
             time.sleep(SYSTEM_JOB_PAUSE_S)
         if status is not JobStatus.SUCCEEDED:
             log = client.get_job_logs(job)[-500:]
-            raise SwarmError("runtime.no_system_job", f"the system job ended {status}: {log}")
+            raise SwarmError("runtime.no_system_job", f"the system job is {status}: {log}")
     except (ConnectionError, RuntimeError) as error:
         raise SwarmError(
             "runtime.no_system_job",
@@ -155,6 +158,16 @@ def _run_system_job(settings: Settings, node_id: str) -> None:
         ) from error
     finally:
         path.unlink(missing_ok=True)
+
+
+def _submitted(client: Any, entrypoint: str, until_s: float) -> str:
+    while True:
+        try:
+            return str(client.submit_job(entrypoint=entrypoint))
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > until_s:
+                raise
+            time.sleep(SYSTEM_JOB_PAUSE_S)
 
 
 def join(settings: Settings) -> bool:

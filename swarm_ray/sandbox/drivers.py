@@ -88,6 +88,7 @@ def _settings(
         tmp_bytes=policy.tmp_bytes,
         open_files=policy.open_files,
         frame_limit_bytes=policy.frame_limit_bytes,
+        cpu=-1 if policy.cpu is None else policy.cpu,
         notes=[],
     )
 

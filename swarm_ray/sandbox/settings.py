@@ -30,6 +30,7 @@ class Settings:
         processes: processes one child may have; above 0 the zygote serves a single attempt.
         program_path: where a child with processes looks for programs.
         cgroup_procs: file to write this process into before anything else; empty for none.
+        cpu: processor to stay on; -1 for any.
         notes: what the host already knows to be weaker than it could be.
     """
 
@@ -53,6 +54,7 @@ class Settings:
     tmp_bytes: int
     open_files: int
     frame_limit_bytes: int
+    cpu: int
     notes: list[str]
 
     def __init__(self, **fields: Any) -> None:

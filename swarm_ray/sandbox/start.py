@@ -71,6 +71,8 @@ def _ready(
     control: socket, settings: Settings, left: list[str], notes: list[str]
 ) -> tuple[Zygote, dict[str, object]]:
     sys.path[:] = settings.sys_path
+    if settings.cpu >= 0:
+        os.sched_setaffinity(0, {settings.cpu})
     own_pids = "pid" in left or "pid" in settings.inside
     folder, own_mounts = _folder(settings, left, notes)
     worker = load_image(settings.bundle, settings.libraries)

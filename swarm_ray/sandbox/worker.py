@@ -6,6 +6,8 @@ confinement and before any tenant code; it never retries and never decides what 
 
 from __future__ import annotations
 
+from time import process_time_ns
+
 from swarm_ray.sandbox import gates
 from swarm_ray.sandbox.channel import Channel
 from swarm_ray.sandbox.executors import executor
@@ -32,12 +34,14 @@ class Worker:
         self._tasks = tasks
         self._knowledge = knowledge
 
-    def serve(self, channel: Channel, tmp: str) -> None:
-        """Answer the one run frame of this process; return without one when the host is gone."""
+    def serve(self, channel: Channel, tmp: str) -> bool:
+        """Answer one run frame; False, and nothing answered, when the host is gone."""
         frame = channel.read()
         if frame is None:
-            return
+            return False
+        began_ns = process_time_ns()
         result = self._attempt(channel, frame, tmp)
+        result["cpu_us"] = (process_time_ns() - began_ns) // 1000
         try:
             channel.write(result)
         except (TypeError, ValueError, RecursionError) as error:
@@ -45,6 +49,7 @@ class Worker:
             channel.write(failed(InputError(message, code="skill.result_not_json")))
         except InputError as error:
             channel.write(failed(error))
+        return True
 
     def _attempt(self, channel: Channel, frame: dict[str, Any], tmp: str) -> dict[str, Any]:
         try:

@@ -149,7 +149,8 @@ class Zygote:
                     LC_ALL="C.UTF-8",
                 )
             code = 1
-            self._worker.serve(channel, slot.path)
+            while self._worker.serve(channel, slot.path) and not settings.confined:
+                continue  # unconfined children have nothing to lose by serving again
             code = 0
         finally:
             # The interpreter's own end would flush and finalise what belongs to the zygote.

@@ -233,3 +233,14 @@ def test_a_bundle_in_shared_memory_stays_visible(hostile: Path) -> None:
             assert ask(zygote, "litters", {})["output"]["listed"] == ["a", "link"]
         finally:
             zygote.close()
+
+
+def test_a_zygote_bound_to_a_processor_keeps_its_children_there(start: Any) -> None:
+    source = "import os\n\n\ndef f(inputs, ctx):\n    return sorted(os.sched_getaffinity(0))\n"
+    step = {"name": "a", "kind": "skill", "uses": "s:f", "output": "o"}
+    task = {"output": "o", "steps": [step]}
+    permitted = sorted(os.sched_getaffinity(0))
+    for cpu in (permitted[-1], None):
+        policy = ZygotePolicy(cpu=cpu)
+        place = start({"t": task}, {"s": source}, driver=LandlockDriver(), policy=policy)
+        assert place.output("t") == (permitted if cpu is None else [cpu])
