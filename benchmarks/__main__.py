@@ -11,6 +11,7 @@ import argparse
 import importlib
 import inspect
 import pkgutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -54,6 +55,7 @@ def main() -> int:
     suite = importlib.import_module(f"benchmarks.suites.{arguments.name}")
     if arguments.peers and not takes_peers(suite):
         parser.error(f"{arguments.name} compares with nothing that has to be installed")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that probes are ended as well
     before, began_s = load(), time.monotonic()
     figures = measure(suite, quick=arguments.quick, peers=arguments.peers)
     seconds = round(time.monotonic() - began_s, 1)

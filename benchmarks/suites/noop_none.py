@@ -1,7 +1,7 @@
 """10,000 no-op items with isolation `none`, beside plain Ray tasks.
 
-Each item still gets a process of its own, a signature and a place in the durable log; only the
-confinement is left out. Ray's tasks run in warm worker processes.
+Each item still gets a signature and a place in the durable log. Nothing is confined, so processes
+serve one item after another, as the warm worker processes of Ray do.
 """
 
 from benchmarks.children import measure

@@ -63,10 +63,12 @@ class Skills:
 
     Args:
         compiled: what `compile_skills` returned.
+        bundle: folder of the bundle, so that a skill finds the data beside it by `__file__`.
     """
 
-    def __init__(self, compiled: Compiled) -> None:
+    def __init__(self, compiled: Compiled, bundle: str = "") -> None:
         self._compiled = compiled
+        self._bundle = bundle
         self._modules: dict[str, ModuleType] = {}
         self._loader = _Loader(self)
 
@@ -75,8 +77,13 @@ class Skills:
     ) -> ModuleSpec | None:
         """Find a sibling skill module; the standard library was asked before."""
         if path is None and name in self._compiled:
-            return ModuleSpec(name, self._loader, origin=f"skills/{name}.py")  # type: ignore[arg-type]
+            spec = ModuleSpec(name, self._loader, origin=self._file(name))  # type: ignore[arg-type]
+            spec.has_location = True
+            return spec
         return None
+
+    def _file(self, name: str) -> str:
+        return os.path.join(self._bundle, "skills", f"{name}.py")
 
     def fill(self, module: ModuleType, name: str) -> None:
         """Execute the code of skill `name` in `module`."""
@@ -99,7 +106,7 @@ class Skills:
         module = self._modules.get(name)
         if module is None:
             module = ModuleType(name)
-            module.__file__ = f"skills/{name}.py"
+            module.__file__ = self._file(name)
             # A skill named like a library module must not replace it for that library's users.
             sys.modules.setdefault(name, module)
             try:
@@ -122,10 +129,10 @@ class Skills:
 loaded = Skills({})
 
 
-def install(compiled: Compiled) -> None:
+def install(compiled: Compiled, bundle: str) -> None:
     """Make `compiled` the skills of this process, behind every other finder."""
     global loaded
-    loaded = Skills(compiled)
+    loaded = Skills(compiled, bundle)
     sys.meta_path.append(loaded)
 
 

@@ -61,10 +61,9 @@ def run_zygote(control: socket, settings: Settings, left: list[str], notes: list
         fatal(control, error, "sandbox.start_failed")
     else:
         control.send(wire.pack_json(wire.READY, report))
-        try:
-            zygote.serve()
-        finally:
-            remove(settings.tmp_root)
+        zygote.serve()
+    finally:
+        remove(settings.tmp_root)
 
 
 def _ready(
@@ -90,7 +89,7 @@ def _ready(
     compiled = compile_confined(confinement, settings, tmp)
     os.rmdir(tmp)
     warm_up()
-    skill_code.install(compiled)
+    skill_code.install(compiled, settings.bundle)
     zygote = Zygote(control, settings, confinement, worker, folder)
     report: dict[str, object] = {
         "label": settings.label,

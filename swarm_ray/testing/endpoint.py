@@ -66,9 +66,9 @@ class Endpoint(ThreadingHTTPServer):
 
 
 class _Asked(BaseHTTPRequestHandler):
-    server: Endpoint
+    server: Endpoint  # type: ignore[mutable-override]  # nobody else makes one
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802  # the name that http.server calls
         """Answer one chat completion."""
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         endpoint = self.server

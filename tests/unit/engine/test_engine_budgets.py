@@ -142,30 +142,25 @@ def test_without_an_endpoint_a_model_call_says_so(town: Town):
 def test_sub_agents_stay_within_their_limits_and_are_counted(town: Town):
     skill = """\
 def sort(inputs, ctx):
-    def ask(n):
-        return ctx.delegate("help", {"n": n})
-    return [ask(n) for n in range(inputs["letter"])]
+    return [inputs["helped"]] + [ctx.delegate("help", {"letter": n}) for n in range(inputs["letter"])]
 
 
 def help(inputs, ctx):
     assert ctx.memory == []
-    return inputs["n"] + 100
+    return inputs["letter"] + 100
 """
-    files = letters(skill, "min_success_ratio: 1, failure_action: skip")
-    files["sort_letter.yaml"] += "delegate: {depth: 1, count: 2}\n"
+    files = letters(skill, ANY)
     files["sort_letter.yaml"] = files["sort_letter.yaml"].replace(
-        "    output: label", "    output: label\n  - {name: spare, delegate: {task: help}, input: label}"
+        "steps:\n  - name: sort",
+        "delegate: {depth: 1, count: 2}\nsteps:\n"
+        "  - {name: first, delegate: {task: help}, input: letter, output: helped}\n"
+        "  - name: sort\n    input: [letter, helped]",
     )
     files["help.yaml"] = (
-        "task: help\nversion: 1\ninput: {n: any}\nsteps:\n"
+        "task: help\nversion: 1\ninput: {letter: any}\nsteps:\n"
         "  - {name: help, uses: 'sorting:help', output: helped}\noutput: helped\n"
     )
-    files["sort_letter.yaml"] = files["sort_letter.yaml"].replace(
-        "\n  - {name: spare, delegate: {task: help}, input: label}", ""
-    )
-    bundle = packed(files)
-    result = town.run(bundle, letters=[2, 3])
-    assert result.items[0].status == "ok", result.items[0].error
-    assert result.items[0].output == [100, 101]
+    result = town.run(files, letters=[1, 2])
+    assert result.items[0].output == [101, 100], result.items[0].error
     assert result.items[1].code.startswith("containment.delegate")
     assert result.usage.sub_agents == 4
