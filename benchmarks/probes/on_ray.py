@@ -40,7 +40,6 @@ def measure(
     warm = [0.0 if sleep_ms else 0] * WARM_ITEMS
     swarm_ray.map(function, warm, concurrency=concurrency).result()
     runs = [_one(function, _items(count, sleep_ms), concurrency, coordinator) for count in counts]
-    service.shut_down()  # type: ignore[attr-defined]  # Ray's service has it
     return {"isolation": label, "runs": runs}
 
 

@@ -171,7 +171,8 @@ def _only(parcel: Parcel, items: tuple[int, ...]) -> Parcel:
 
 
 def _over(row: Row, parcel: Parcel) -> bool:
-    return row.tokens > parcel.slice_tokens or 0 < parcel.slice_microusd < row.microusd
+    """Say whether a row spent more than was reserved; without a slice nothing was reserved."""
+    return 0 < parcel.slice_tokens < row.tokens or 0 < parcel.slice_microusd < row.microusd
 
 
 def _check_bodies(rows: Sequence[Row], delivery: Delivery) -> None:

@@ -5,6 +5,7 @@ workshop serves one tenant and one bundle; nothing warm is shared across either.
 """
 
 import json
+import os
 import shutil
 import threading
 from collections.abc import Callable, Mapping
@@ -20,6 +21,8 @@ from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.sandbox import AttemptPolicy, Child, Sandbox, Zygote, ZygotePolicy
 
 SERVICE_THREADS = 16
+RESERVE = 16
+"""Clean children per zygote: enough that a full lane never waits for a fork."""
 FRAME_LIMIT_BYTES = 256 * 2**20
 """Convergence receives all results of a swarm in one frame; one item is limited much earlier."""
 
@@ -42,12 +45,19 @@ class Workshop:
             for name, task in self._tasks.items()
             if task.get("output_schema")
         }
-        self._policy = ZygotePolicy(frame_limit_bytes=FRAME_LIMIT_BYTES)
+        self._cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
     def open(self) -> None:
         """Start the zygotes; safe to repeat."""
         while len(self._zygotes) < self._count:
-            self._zygotes.append(self._driver.start(self._folder, self._policy))
+            self._zygotes.append(self._start(len(self._zygotes)))
+
+    def _start(self, at: int) -> Zygote:
+        """Start the zygote number `at`. One per core is bound to its core: a child that stays
+        where its parent's pages are warm starts measurably faster."""
+        cpu = self._cores[at] if self._count == len(self._cores) > 1 else None
+        policy = ZygotePolicy(RESERVE, frame_limit_bytes=FRAME_LIMIT_BYTES, cpu=cpu)
+        return self._driver.start(self._folder, policy)
 
     def take(self, parcel: Parcel) -> tuple[Zygote, Child]:
         """Return a clean child for an attempt of a parcel, and the zygote that it is from.
@@ -63,7 +73,7 @@ class Workshop:
         at = self._turn % len(self._zygotes)
         if not self._zygotes[at].alive:
             self._zygotes[at].close()
-            self._zygotes[at] = self._driver.start(self._folder, self._policy)
+            self._zygotes[at] = self._start(at)
         reads = tuple(Path(path) for path in parcel.reads.values())
         policy = AttemptPolicy(
             reads=reads,

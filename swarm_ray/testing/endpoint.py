@@ -68,7 +68,7 @@ class Endpoint(ThreadingHTTPServer):
 class _Asked(BaseHTTPRequestHandler):
     server: Endpoint  # type: ignore[mutable-override]  # nobody else makes one
 
-    def do_POST(self) -> None:  # noqa: N802  # the name that http.server calls
+    def do_POST(self) -> None:  # the name that http.server calls
         """Answer one chat completion."""
         request = json.loads(self.rfile.read(int(self.headers["content-length"])))
         endpoint = self.server

@@ -14,7 +14,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from ray_story import Keeper, Tenant  # noqa: E402  # importable from here on
+from ray_story import Keeper, Tenant  # importable from here on
 
 _NUMBERS = itertools.count(1)
 

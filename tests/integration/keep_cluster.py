@@ -23,7 +23,8 @@ def pids(node: Any) -> dict[str, list[int]]:
 
 
 def say(value: Any) -> None:
-    print(json.dumps(value), flush=True)
+    sys.stdout.write(json.dumps(value) + "\n")
+    sys.stdout.flush()
 
 
 def main() -> None:

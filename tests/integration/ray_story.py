@@ -116,7 +116,7 @@ class Tenant:
 
     def leave(self) -> None:
         """Shut the tenant down."""
-        if self.session.connected:
+        if self.session.connected or self.actors():
             self.service.shut_down()
 
     def actors(self) -> list[str]:

@@ -33,7 +33,7 @@ def test_a_worker_that_is_killed_is_tried_again(tenant: Tenant):
     handle = started(tenant)
     [host] = tenant.host_pids()
     zygote = below(host)[0]
-    victim = until(lambda: [pid for pid in below(zygote)], "a child")[0]
+    victim = until(lambda: below(zygote), "a child")[0]
     kill(victim)
     assert tenant.end(handle).output == DOUBLED
 

@@ -13,6 +13,21 @@ from ray_story import PATIENCE_S, Tenant, command_of, processes, until
 
 from swarm_ray.core import events as ev
 
+HOSTILE_NAMES = ("json", "ray", "orjson", "typer", "cryptography", "selectors", "sqlite3")
+HOSTILE = """\
+import os, sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+
+with open({marker!r}, "a") as marker:
+    with open("/proc/self/cmdline") as command:
+        marker.write(f"{{os.getpid()}} {{__name__}} {{command.read()}}".replace(chr(0), " ") + "\\n")
+here = os.path.dirname(os.path.abspath(__file__))
+spec = PathFinder.find_spec(__name__, [one for one in sys.path if os.path.abspath(one or ".") != here])
+module = sys.modules[__name__] = module_from_spec(spec)
+spec.loader.exec_module(module)
+"""
+
 
 def double(item):
     return item * 2
@@ -43,12 +58,22 @@ def test_a_script_starts_a_private_cluster_that_ends_with_it(tenant: Tenant, tmp
         print(swarm_ray.map(double, [1, 2, 3]).result(timeout=60).output)
         """,
     )
+    here, marker = tmp_path / "here", tmp_path / "marker"
+    here.mkdir()
+    for name in HOSTILE_NAMES:  # a repository under review may hold anything
+        (here / f"{name}.py").write_text(HOSTILE.format(marker=str(marker)))
     environment = tenant.environment(SWARM_RAY_ADDRESS="local", STORY=str(tmp_path))
     del environment["RAY_ADDRESS"]
     done = subprocess.run(
         [sys.executable, "-W", "error", str(path)],
-        env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
+        cwd=here,
     )
+    assert not marker.exists(), marker.read_text()
     assert done.stdout.strip() == "[2, 4, 6]", done.stderr
     until(lambda: not _of(tmp_path), "the end of the private cluster")
     assert not list((tenant.settings.folder / "hosts").glob("*"))
@@ -136,7 +161,9 @@ def test_a_run_outlives_its_driver(tenant: Tenant, tmp_path: Path):
     )
     driver = subprocess.Popen(
         [sys.executable, str(path)],
-        env=tenant.environment(), stdout=subprocess.PIPE, text=True,
+        env=tenant.environment(),
+        stdout=subprocess.PIPE,
+        text=True,
     )
     with driver:
         run = driver.stdout.readline().strip()
@@ -182,37 +209,38 @@ def _submitted(tenant: Tenant, folder: Path, program: Path, settings: dict[str, 
     """`ray job submit`; empty while the cluster's agents are too busy to take a job."""
     done = subprocess.run(
         [
-            sys.executable, "-m", "ray.scripts.scripts", "job", "submit",
-            "--working-dir", str(folder), "--",
-            "env", *[f"{name}={value}" for name, value in settings.items()],
-            str(program), "run", ".", "-i", 'words=["a","b"]', "--json",
+            sys.executable,
+            "-m",
+            "ray.scripts.scripts",
+            "job",
+            "submit",
+            "--working-dir",
+            str(folder),
+            "--",
+            "env",
+            *[f"{name}={value}" for name, value in settings.items()],
+            str(program),
+            "run",
+            ".",
+            "-i",
+            'words=["a","b"]',
+            "--json",
         ],
         env={**os.environ, "RAY_ADDRESS": tenant.keeper.address},
-        capture_output=True, text=True, timeout=2 * PATIENCE_S, check=False, cwd="/",
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE_S,
+        check=False,
+        cwd="/",
     )
     told = done.stdout + done.stderr
     return "" if "No available agent" in told else told
 
 
-HOSTILE = """\
-import os, sys
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
-
-with open({marker!r}, "a") as marker:
-    with open("/proc/self/cmdline") as command:
-        marker.write(f"{{os.getpid()}} {{__name__}} {{command.read()}}".replace(chr(0), " ") + "\\n")
-here = os.path.dirname(os.path.abspath(__file__))
-spec = PathFinder.find_spec(__name__, [one for one in sys.path if os.path.abspath(one or ".") != here])
-module = sys.modules[__name__] = module_from_spec(spec)
-spec.loader.exec_module(module)
-"""
-
-
 def test_a_submitted_job_with_hostile_files_reaches_no_actor(tenant: Tenant, tmp_path: Path):
     working_dir, marker = tmp_path / "job", tmp_path / "marker"
     working_dir.mkdir()
-    for name in ("json", "ray", "orjson", "typer", "cryptography", "selectors", "sqlite3"):
+    for name in HOSTILE_NAMES:
         (working_dir / f"{name}.py").write_text(HOSTILE.format(marker=str(marker)))
     (working_dir / "process.yaml").write_text(
         "process: shout\nversion: 1\ninputs: {words: list}\nsteps:\n  - name: shout\n"

@@ -19,7 +19,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("wheel")
     subprocess.run(
         [sys.executable, "-m", "build", "--no-isolation", "-w", "-o", str(out), str(ROOT)],
-        check=True, capture_output=True, timeout=120,
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     [found] = out.glob("*.whl")
     return found
@@ -48,10 +50,21 @@ def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     site = folder / "venv" / "lib" / version / "site-packages"
     subprocess.run(
         [
-            sys.executable, "-m", "pip", "--python", str(python), "install", "--no-deps",
-            "--no-index", "--disable-pip-version-check", "--no-warn-script-location", str(wheel),
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            str(python),
+            "install",
+            "--no-deps",
+            "--no-index",
+            "--disable-pip-version-check",
+            "--no-warn-script-location",
+            str(wheel),
         ],
-        check=True, capture_output=True, timeout=120,
+        check=True,
+        capture_output=True,
+        timeout=120,
     )
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
     return folder
@@ -71,14 +84,22 @@ def program(bare: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     (bare / "home").mkdir(exist_ok=True)
     return subprocess.run(
         [str(bare / "venv" / "bin" / "swarm-ray"), *words],
-        env=environment, cwd=bare, capture_output=True, text=True, timeout=120, check=False,
+        env=environment,
+        cwd=bare,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
 def test_the_installed_program_validates_a_blueprint_by_name(bare: Path):
     where = subprocess.run(
         [str(bare / "venv/bin/python"), "-P", "-c", "import swarm_ray; print(swarm_ray.__file__)"],
-        capture_output=True, text=True, check=True, cwd=bare,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=bare,
     )
     assert str(bare) in where.stdout
     found = program(bare, "validate", "review_pull_request")
@@ -91,5 +112,7 @@ def test_the_installed_program_runs_the_main_job_by_name(bare: Path):
     end = json.loads(found.stdout.splitlines()[-1])
     assert (end["status"], end["process"]) == ("done", "review_pull_request")
     assert sorted(path.name for path in (bare / "out").iterdir()) == [
-        "review.json", "review.md", "review.sarif",
+        "review.json",
+        "review.md",
+        "review.sarif",
     ]

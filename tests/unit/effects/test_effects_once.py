@@ -119,7 +119,9 @@ def _children_named(name: str) -> list[int]:
     return found
 
 
-def test_an_effect_that_was_started_before_a_crash_is_unknown_after_it(store: Store, tmp_path: Path):
+def test_an_effect_that_was_started_before_a_crash_is_unknown_after_it(
+    store: Store, tmp_path: Path
+):
     supervisor = LoggedSupervisor(store, SystemClock())
     supervisor.settle(publish(tmp_path / "first"))
     # The log as a crash between Started and Ended leaves it.

@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from engine_story import Town  # noqa: E402  # importable from here on
+from engine_story import Town  # importable from here on
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ steps:
     uses: sorting:sort
 output: sort
 """,
-    "skills/sorting.py": '''\
+    "skills/sorting.py": """\
 # canary-comment-in-skill
 def secret(inputs, ctx):
     ctx.remember("private", "canary-memory-of-the-parent")
@@ -75,7 +75,7 @@ def look(inputs, ctx):
 
 def merge(results, ctx):
     return [record["payload"] for record in ctx.memory]
-''',
+""",
     "knowledge/house/open.md": "Be kind.\n",
     "knowledge/house/closed.md": "canary-knowledge-of-nobody\n",
 }
@@ -94,8 +94,13 @@ def told(town: Town):
 def test_a_parcel_holds_its_own_items_and_nothing_that_was_not_declared(told):
     town, _, _ = told
     canaries = [
-        b"canary-comment", b"canary-description", b"canary-task-description", b"canary-knowledge",
-        b"canary-memory-of-the-parent", b"canary-output-of-another-step", b"canary_step_name",
+        b"canary-comment",
+        b"canary-description",
+        b"canary-task-description",
+        b"canary-knowledge",
+        b"canary-memory-of-the-parent",
+        b"canary-output-of-another-step",
+        b"canary_step_name",
     ]
     for parcel in town.hosts.parcels:
         data = pickle.dumps(parcel)

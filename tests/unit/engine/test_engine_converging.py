@@ -2,7 +2,7 @@
 
 from engine_story import Town, letters
 
-SKILL = '''\
+SKILL = """\
 def sort(inputs, ctx):
     letter = inputs["letter"]
     if letter == "torn":
@@ -20,7 +20,7 @@ def reduce(acc, result, ctx):
 
 def broken(results, ctx):
     raise ctx.InputError("these do not fit together")
-'''
+"""
 
 
 def test_collect_gives_the_outputs_in_input_order_whatever_order_they_came_in(town: Town):

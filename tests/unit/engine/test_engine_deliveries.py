@@ -129,7 +129,9 @@ def test_a_delivery_that_comes_twice_counts_once(town: Town):
 
 
 def test_a_host_that_dies_in_mid_batch_loses_its_attempts_to_another(town: Town):
-    skill = "import time\ndef sort(inputs, ctx):\n    time.sleep(0.05)\n    return inputs['letter']\n"
+    skill = (
+        "import time\ndef sort(inputs, ctx):\n    time.sleep(0.05)\n    return inputs['letter']\n"
+    )
     first = next(iter(town.hosts.shells))
     run = town.open(letters(skill), letters=list(range(24)))
     town.until(lambda: town.attempts(run), "a result")

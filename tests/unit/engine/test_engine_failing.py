@@ -56,10 +56,7 @@ def test_an_item_that_fails_for_the_same_reason_again_and_again_is_given_up_earl
 
 
 def test_retry_after_is_obeyed(town: Town):
-    skill = (
-        "def sort(inputs, ctx):\n"
-        "    raise ctx.RateLimited(400)\n"
-    )
+    skill = "def sort(inputs, ctx):\n    raise ctx.RateLimited(400)\n"
     run = town.open(letters(skill, ANY), letters=["x"])
     before = time.monotonic()
     town.end(run)
@@ -174,9 +171,7 @@ def test_on_error_goes_on_with_what_there_is(town: Town):
 
 
 def test_on_error_can_ask_a_function_what_to_do(town: Town):
-    clause = (
-        "    output: sorted\n    on_error:\n      - {reaction: retry, uses: 'sorting:react'}\noutput"
-    )
+    clause = "    output: sorted\n    on_error:\n      - {reaction: retry, uses: 'sorting:react'}\noutput"
     skill = (
         FAILING + "\n\ndef react(inputs, ctx):\n"
         "    assert [r['output'] for r in inputs['results']] == ['ok'], inputs\n"

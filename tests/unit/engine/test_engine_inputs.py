@@ -83,7 +83,11 @@ def merge(results, ctx):
     assert town.end(run).output == ["good", "better"]
     view = town.handle(run).view()
     kept = [
-        one for swarm in view.swarms if swarm.kind == "fan_out" for one in swarm.attempts if one.extras
+        one
+        for swarm in view.swarms
+        if swarm.kind == "fan_out"
+        for one in swarm.attempts
+        if one.extras
     ]
     assert sorted(one.item for one in kept) == [0, 2]
     from swarm_ray.values.codec import decode_json
@@ -127,7 +131,11 @@ def test_the_main_job_reviews_a_repository_and_publishes_the_review(town: Town, 
         output_dir=str(out),
     )
     assert result.status == "done", result.cause
-    assert sorted(path.name for path in out.iterdir()) == ["review.json", "review.md", "review.sarif"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "review.json",
+        "review.md",
+        "review.sarif",
+    ]
     assert "gone" in (out / "review.md").read_text()
     assert "use.py" in (out / "review.md").read_text()
 

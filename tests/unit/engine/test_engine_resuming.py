@@ -43,7 +43,12 @@ def test_a_run_goes_on_after_a_stop_in_mid_swarm_without_repeating_a_settled_att
 
 
 def test_many_stops_lose_nothing(town: Town):
-    run = town.open(letters(SLOW, "min_success_ratio: 1.0", {"max_attempts: 2": "max_attempts: 9, max_identical: 9"}), letters=list(range(40)))
+    run = town.open(
+        letters(
+            SLOW, "min_success_ratio: 1.0", {"max_attempts: 2": "max_attempts: 9, max_identical: 9"}
+        ),
+        letters=list(range(40)),
+    )
     for _ in range(3):
         time.sleep(0.1)
         town.restart()
@@ -131,8 +136,11 @@ def test_a_failed_run_is_resumed_and_only_what_failed_is_tried_again(town: Town,
         "    if inputs['letter'] == 1 and 'open' not in Path(ctx.reads['desk']).joinpath('gate').read_text():\n"
         "        raise ctx.InputError('shut')\n"
         "    return inputs['letter']\n",
-        swaps={"  letters: list": "  letters: list\n  desk: path", "    uses: sorting:sort": "    uses: sorting:sort\n    reads: [desk]",
-               "input: {letter: any}": "input: {letter: any, desk: path}"},
+        swaps={
+            "  letters: list": "  letters: list\n  desk: path",
+            "    uses: sorting:sort": "    uses: sorting:sort\n    reads: [desk]",
+            "input: {letter: any}": "input: {letter: any, desk: path}",
+        },
     )
     gate.mkdir()
     (gate / "gate").write_text("shut")
@@ -198,7 +206,8 @@ def rewrite(town: Town, run: str, change) -> None:
         leaf = leaf_hash(data)
         frontier.append(leaf)
         connection.execute(
-            "UPDATE entries SET data = ?, leaf = ? WHERE log = ? AND seq = ?", (data, leaf, log, seq)
+            "UPDATE entries SET data = ?, leaf = ? WHERE log = ? AND seq = ?",
+            (data, leaf, log, seq),
         )
     connection.execute(
         "UPDATE logs SET root = ?, frontier = ? WHERE log = ?",
