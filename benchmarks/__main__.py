@@ -59,7 +59,7 @@ def main() -> int:
     before, began_s = load(), time.monotonic()
     figures = measure(suite, quick=arguments.quick, peers=arguments.peers)
     seconds = round(time.monotonic() - began_s, 1)
-    report = Report(arguments.name, figures, arguments.quick, before, seconds)
+    report = Report(arguments.name, figures, arguments.quick, before, seconds, arguments.peers)
     print_table(report)
     if arguments.json:
         write_json(report, arguments.json)

@@ -45,6 +45,7 @@ class Report:
     quick: bool = False
     load_before: float = 0.0
     seconds: float = 0.0
+    peers: bool = False
 
 
 def median(samples: list[float]) -> float:
@@ -62,7 +63,7 @@ def machine(load_before: float) -> dict[str, str | int | float]:
     return {
         "cores": os.cpu_count() or 0,
         "python": platform.python_version(),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "machine": platform.machine(),
         "load": load_before,
     }
@@ -100,6 +101,7 @@ def write_json(report: Report, path: Path) -> None:
         "machine": machine(report.load_before),
         "commit": commit(),
         "quick": report.quick,
+        "peers": report.peers,
         "seconds": report.seconds,
         "figures": [
             {

@@ -26,7 +26,7 @@ with fixed seeds; whatever is compared ran in the same call. Raw samples stand i
 
 `--peers` installs other projects (Dask, Parsl, LangGraph, DBOS) into an environment of their own in
 the temporary folder; without it only Ray and the standard library stand beside a figure. None of
-these peers gives an item a confined process of its own, signs results, or keeps them in a log.
+these peers confines an item, signs results, or keeps a tamper-evident log of them.
 """
 
 
@@ -66,7 +66,7 @@ def section(result: dict[str, Any], reasons: dict[str, str]) -> str:
     """Return everything about one benchmark."""
     name, machine = result["name"], result["machine"]
     summary, _, conditions = docstring(name).partition("\n")
-    options = " --quick" if result["quick"] else ""
+    options = "".join(f" --{name}" for name in ("quick", "peers") if result[name])
     lines = [
         f"## {name}\n",
         f"{summary.strip()} {conditions.strip()}\n",

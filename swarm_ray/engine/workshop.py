@@ -20,7 +20,8 @@ from swarm_ray.errors import SwarmError
 from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.sandbox import AttemptPolicy, Child, Sandbox, Zygote, ZygotePolicy
 
-SERVICE_THREADS = 16
+SERVICE_THREADS = 256
+"""Model calls at once per bundle: threads that wait cost little; `concurrency` is the limit."""
 RESERVE = 16
 """Clean children per zygote: enough that a full lane never waits for a fork."""
 FRAME_LIMIT_BYTES = 256 * 2**20

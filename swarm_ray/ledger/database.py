@@ -181,6 +181,8 @@ def _prepare(database: Database, folder: Path) -> None:
 
 def _check_version(database: Database) -> None:
     with database.reading() as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
+            raise UsageError("ledger.not_found", "the ledger is just being made", hint="try again")
         row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
     found = row[0] if row else "none"
     if found != str(SCHEMA_VERSION):

@@ -19,6 +19,10 @@ Service = Callable[[Any, Slice], Any]
 EMBEDDED = "embedded"
 DEFAULT_MAX_TOKENS = 512
 MESSAGE_OVERHEAD_TOKENS = 8
+UNSPENT = frozenset(
+    {"model.bad_request", "model.overloaded", "model.quota", "model.rate_limited", "model.refused"}
+)
+"""The endpoint answered with an error: it bills nothing for that."""
 CALL_TIMEOUT_S = 120.0
 PASSED_ON = ("temperature", "seed", "stop", "top_p", "response_format", "tools", "tool_choice")
 _LOCK = threading.Lock()
@@ -58,12 +62,16 @@ class Endpoint:
         bound = upper_bound_tokens(messages)
         reserved = (bound + limit, self._price(bound, limit))
         slice_.reserve(*reserved)
-        answer, used = None, (0, 0)
+        used = reserved  # what an answer that never came has spent, nobody knows
         try:
             answer = self._ask(messages, limit, request)
             usage = answer.usage
             tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (bound, limit)
             used = (sum(tokens), self._price(*tokens))
+        except WorkerError as error:
+            if error.code in UNSPENT:
+                used = (0, 0)
+            raise
         finally:
             slice_.settle(reserved, used)
         text = answer.choices[0].message.content or ""

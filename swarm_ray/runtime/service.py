@@ -24,6 +24,7 @@ class RayService:
 
     def __init__(self, handle: Any) -> None:
         self._handle = handle
+        self._ended = False
 
     def ready(self) -> Mapping[str, Any]:
         """Wait until the coordinator has recovered; say who it is."""
@@ -78,6 +79,8 @@ class RayService:
 
     def shut_down(self) -> None:
         """Stop hosts and coordinator; open runs go on when they are started again."""
+        if self._ended:
+            return
         try:
             self._call("shut_down")
         finally:
@@ -85,6 +88,7 @@ class RayService:
 
     def end(self) -> None:
         """End the actor as it stands; what it did is in its log."""
+        self._ended = True
         ray.kill(self._handle, no_restart=True)
 
     def _call(self, method: str, *args: Any, **named: Any) -> Any:

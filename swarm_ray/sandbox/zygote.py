@@ -31,6 +31,10 @@ _HIGHEST_FD = 1 << 16
 _LOST = 120  # exit code of a child that could not be confined
 
 
+def _ignore(signum: int, frame: object) -> None:
+    """The wake byte says it all; without a handler there would be none."""
+
+
 class HostGone(Exception):
     """The host has closed the control socket."""
 
@@ -66,13 +70,10 @@ class Zygote:
         for end in (self._wake, self._wake_end):
             os.set_blocking(end, False)
         self._channel = Channel(CHILD_FD, settings.frame_limit_bytes)
-        signal.signal(signal.SIGCHLD, self._child_ended)
-
-    def _child_ended(self, signum: int, frame: object) -> None:
-        try:
-            os.write(self._wake_end, b"c")
-        except BlockingIOError:
-            return  # the pipe is full, so the loop is awake already
+        # The interpreter writes the wake byte itself, inside the signal: a Python handler would run
+        # only after the poll that it should end, if the signal came just before it.
+        signal.set_wakeup_fd(self._wake_end, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, _ignore)
 
     def serve(self) -> None:
         """Serve the host until it closes the control socket."""
@@ -142,6 +143,7 @@ class Zygote:
             os.closerange(CHILD_FD + 1, _HIGHEST_FD)
             if settings.processes or not settings.confined:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                signal.set_wakeup_fd(-1)
                 os.environ.update(
                     TMPDIR=slot.path,
                     HOME=slot.path,

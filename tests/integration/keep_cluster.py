@@ -35,6 +35,7 @@ def main() -> None:
             "num_cpus": 1,
             "include_dashboard": True,
             "dashboard_port": 0,
+            "dashboard_agent_listen_port": 0,
             "object_store_memory": MEMORY_BYTES,
             "temp_dir": sys.argv[1],
         },
@@ -47,7 +48,10 @@ def main() -> None:
             name = command["node"]
             if command["do"] == "add":
                 nodes[name] = cluster.add_node(
-                    num_cpus=1, labels=command["labels"], object_store_memory=MEMORY_BYTES
+                    num_cpus=1,
+                    labels=command["labels"],
+                    object_store_memory=MEMORY_BYTES,
+                    dashboard_agent_listen_port=0,
                 )
                 say({"pids": pids(nodes[name]), "id": nodes[name].node_id})
             else:
