@@ -32,7 +32,7 @@ test: $(READY) ## everything that needs nothing but Python
 	@$(BIN)/lint-imports --no-cache
 	@$(PYTEST) -m "not network and not servers"
 
-test-all: $(READY) ## besides: what needs a browser, real servers or the package index
+test-all: $(READY) ## besides: what needs a browser or the package index
 	@$(PYTEST) -m "network or servers"
 
 format: $(READY)

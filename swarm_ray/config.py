@@ -14,6 +14,8 @@ from typing_extensions import override
 from swarm_ray.errors import UsageError
 
 PREFIX = "SWARM_RAY_"
+ISOLATIONS = ("auto", "landlock", "bwrap", "none")
+MAX_NUMBER = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,9 @@ class Settings:
     model_key: str = ""
     model_price_input: int = 0
     model_price_output: int = 0
+
+    def __post_init__(self) -> None:
+        _check_ranges(self)
 
     @override
     def __repr__(self) -> str:
@@ -102,6 +107,28 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
                 "config.bad_name", f"{name!r} is no name", hint="use letters, digits, - and _"
             )
     return settings
+
+
+def _check_ranges(settings: Settings) -> None:
+    if settings.isolation not in ISOLATIONS:
+        raise UsageError(
+            "config.unknown_isolation",
+            f"{PREFIX}ISOLATION={settings.isolation!r} is no sandbox driver",
+            hint=f"choose one of: {', '.join(ISOLATIONS)}",
+        )
+    for name, low in (("slots", 0), ("zygotes", 0), ("lease_s", 1)):
+        if not low <= getattr(settings, name) <= MAX_NUMBER:
+            raise UsageError(
+                "config.bad_number",
+                f"{PREFIX}{name.upper()} must be from {low} to {MAX_NUMBER}",
+                hint="leave it unset for the default",
+            )
+    if settings.home.exists() and not settings.home.is_dir():
+        raise UsageError(
+            "config.bad_home",
+            f"{settings.home} is no folder",
+            hint=f"set {PREFIX}HOME to a folder that can be written",
+        )
 
 
 def _value(key: str, text: str, kind: object) -> str | int | Path:

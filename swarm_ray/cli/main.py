@@ -22,6 +22,7 @@ app = typer.Typer(
 
 for verb in (
     steering.up,
+    steering.down,
     checking.validate,
     checking.plan,
     steering.run,

@@ -103,6 +103,14 @@ def guarded(command: Callable[P, None]) -> Callable[P, None]:
         except SwarmError as error:
             show_error(error, output)
             raise typer.Exit(exit_code_of(error)) from None
+        except (OSError, RecursionError) as error:
+            refused = UsageError(
+                "cli.system",
+                f"the system refused: {error}",
+                hint="check the path, its permissions and the space that is left",
+            )
+            show_error(refused, output)
+            raise typer.Exit(exit_code_of(refused)) from None
         except KeyboardInterrupt:
             output.note("interrupted")
             raise typer.Exit(ExitCode.INTERRUPTED) from None

@@ -40,6 +40,18 @@ def up(*, json_output: Json = False) -> None:
 
 
 @guarded
+def down(*, json_output: Json = False) -> None:
+    """Stop coordinator and hosts; open runs go on at the next start."""
+    from swarm_ray.client.session import current_session
+    from swarm_ray.runtime import down as stop
+
+    output = Output(json_output)
+    stopped = stop(current_session().settings)
+    output.data({"event": "down", "stopped": stopped})
+    output.say("The coordinator is down." if stopped else "No coordinator was up.")
+
+
+@guarded
 def run(
     name: Name,
     inputs: Inputs = None,

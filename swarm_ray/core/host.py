@@ -5,7 +5,7 @@ and sends nothing: its shell performs `Start` and `Kill` and carries `Outcome`s 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from swarm_ray.core.events import Row
 from swarm_ray.errors import Busy, IntegrityError
@@ -154,6 +154,15 @@ class Host:
         self._owe(key, batch, row)
         self._tidy(work)
         return self.start()
+
+    def amend(self, key: Key, batch: int, cpu_us: int) -> None:
+        """The kernel has told what an attempt's process used: correct its row, if nobody has
+        collected it yet.
+        """
+        rows = self.done.get((key[0], key[1], batch), [])
+        for at, row in enumerate(rows):
+            if (row.item, row.attempt) == key[2:]:
+                rows[at] = replace(row, cpu_us=cpu_us)
 
     def withdraw(self, keys: Iterable[Key]) -> list[Kill]:
         """Stop attempts: queued ones end as cancelled at once, running ones are killed, and

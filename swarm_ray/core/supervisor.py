@@ -68,7 +68,7 @@ EFFECT_KINDS: dict[str, type[EffectEvent]] = {
 
 @dataclass(slots=True)
 class Supervisor:
-    """Folds the effects log. `declared` are the (process, step, tool) triples that may act."""
+    """Folds the effects log. Whoever calls `judge` says whether the effect is declared."""
 
     status: dict[str, EffectStatus] = field(default_factory=dict)
     outcome: dict[str, Ended | Refused] = field(default_factory=dict)

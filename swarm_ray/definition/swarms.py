@@ -215,6 +215,23 @@ def _check_models(
         linking.flaw(document, "definition.unserved_action", message, *at, hint=hint)
 
 
+def _refuse_requirements(
+    linking: Linking, document: Document[ProcessFile], fan_out: FanOut, path: Path
+) -> None:
+    """Hard requirements that no solver here enforces are refused, never ignored."""
+    for name in ("residency", "hardware", "deadline_probability"):
+        if getattr(fan_out.requires, name):
+            linking.flaw(
+                document,
+                "definition.requirement_unserved",
+                f"`requires: {{{name}: ...}}` is not served by this version",
+                *path,
+                "requires",
+                name,
+                hint="take it out; placement over sites is to come",
+            )
+
+
 def _check_verification(
     linking: Linking,
     document: Document[ProcessFile],
@@ -222,6 +239,7 @@ def _check_verification(
     linked: dict[str, Any],
     path: Path,
 ) -> None:
+    _refuse_requirements(linking, document, fan_out, path)
     asked = fan_out.verification
     at = (*path, "verification")
     if asked.redundancy and asked.redundancy.copies > 1:

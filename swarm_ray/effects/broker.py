@@ -40,16 +40,20 @@ def publish_files(arguments: Mapping[str, Any]) -> dict[str, Any]:
     target = Path(folder)
     try:
         target.mkdir(parents=True, exist_ok=True)
+        folders = [name for name in files if (target / name).is_dir()]
+        if folders:
+            raise Failed("effect.not_writable", f"{target / folders[0]} is a folder")
         parts = {name: target / f".{name}.part" for name in files}
         for name, part in parts.items():
             with part.open("w", encoding="utf-8") as written:
                 written.write(_text(files[name]))
                 written.flush()
                 os.fsync(written.fileno())
-        for name, part in parts.items():
-            part.replace(target / name)
     except OSError as error:
         raise Failed("effect.not_writable", str(error)) from error
+    # From the first replacement on an error leaves the outcome unknown: some files are there.
+    for name, part in parts.items():
+        part.replace(target / name)
     return {"folder": str(target), "files": sorted(files)}
 
 

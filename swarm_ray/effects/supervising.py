@@ -89,7 +89,9 @@ class LoggedSupervisor:
             "effect", encode_json(proposal.arguments), "reason", proposal.run
         )
         proposed = sup.Proposed(proposal.key, proposal.run, proposal.step, proposal.tool, body)
-        verdict = self._state.judge(proposed, declared=proposal.tool in self._tools)
+        verdict = self._state.judge(
+            proposed, declared=proposal.declared and proposal.tool in self._tools
+        )
         assert verdict is not None
         self._append(proposed, verdict)
         if isinstance(verdict, sup.Refused):

@@ -59,7 +59,7 @@ class Attempt:
         self._write = Verdicts(key, parcel, slice_, self._boundary.said)
         self._verdict: Ended | None = None
         self._child: Child | None = None
-        self._listening = self._writing = False
+        self._listening = self._writing = self._ended = False
         self._outgoing = b""
         self._reader = FrameReader(FRAME_LIMIT_BYTES)
 
@@ -110,6 +110,7 @@ class Attempt:
 
     def ended(self, exit_: Exit | None = None) -> Ended:
         """The child has ended (or never was): return what became of the attempt."""
+        self._ended = True
         self._drain()
         self._let_go()
         verdict = self._verdict or self._write.died(exit_)
@@ -223,7 +224,8 @@ class Attempt:
             return
         if kind == "result":
             self._verdict = self._write.result(frame, self._workshop)
-            self._reported(self.key)
+            if not self._ended:
+                self._reported(self.key)
         else:
             self._answer(frame, kind)
 

@@ -16,7 +16,7 @@ from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
 from swarm_ray.core.tables import RunState
-from swarm_ray.definition.references import fill
+from swarm_ray.definition.references import fill, names_in
 from swarm_ray.engine.admin import AdminLog
 from swarm_ray.engine.bundles import BundleShelf, Loaded
 from swarm_ray.engine.converging import converge
@@ -35,6 +35,8 @@ from swarm_ray.values.codec import encode_json
 
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 STEP_EVENTS = 512
+TARGET = "folder"
+"""Argument of an effect that says where: from the definition or a run input, never from a worker."""
 POSTED_LOOK_S = 0.5
 
 
@@ -370,12 +372,16 @@ class Coordinator:
         values = self.values_of(run)
         try:
             given = {name: values.find(name) for name in step.inputs}
-            arguments = fill(json.loads(step.effect.arguments), given)
+            template = json.loads(step.effect.arguments)
+            arguments = fill(template, given)
         except SwarmError as error:
             failed = ev.EffectSettled(command.step, command.key, "failed", code=error.code)
             self.post(run, failed)
             return
-        proposal = Proposal(command.key, run, step.name, step.effect.tool, arguments)
+        declared = not names_in(template.get(TARGET)) & machine.outputs.keys()
+        proposal = Proposal(
+            command.key, run, step.name, step.effect.tool, arguments, declared=declared
+        )
         settled = await self._supervisor.settle(proposal)
         outcome = ""
         if settled.outcome is not None:

@@ -5,7 +5,7 @@ Decides what nobody needs any more. The leaf of a dropped run stays in the index
 
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from swarm_ray.ledger.store import Store
@@ -25,7 +25,9 @@ def remove_host_folders(folder: Path, names: Iterable[str]) -> None:
         shutil.rmtree(folder / "hosts" / name, ignore_errors=True)
 
 
-def collect_garbage(store: Store, epoch: int, folder: Path, keep_days: int) -> Mapping[str, int]:
+def collect_garbage(
+    store: Store, epoch: int, folder: Path, keep_days: int, living: Collection[str] = ()
+) -> Mapping[str, int]:
     """Delete and count what is not needed.
 
     Args:
@@ -33,6 +35,7 @@ def collect_garbage(store: Store, epoch: int, folder: Path, keep_days: int) -> M
         epoch: the coordinator's epoch.
         folder: the tenant's state folder.
         keep_days: closed runs that are younger stay.
+        living: names of the hosts that are at work; their folders stay.
     """
     before_ms = int(time.time() * 1000) - keep_days * 86_400_000
     runs = [
@@ -44,7 +47,8 @@ def collect_garbage(store: Store, epoch: int, folder: Path, keep_days: int) -> M
         store.drop_run(run, epoch)
     hosts = 0
     for path in (folder / "hosts").glob("*"):
-        if time.time() - path.stat().st_mtime > HOST_FOLDER_AGE_S:
+        aged = time.time() - path.stat().st_mtime > HOST_FOLDER_AGE_S
+        if aged and path.name not in living:
             shutil.rmtree(path)
             hosts += 1
     return {"runs": len(runs), "bodies": store.sweep_bodies(), "host_folders": hosts}

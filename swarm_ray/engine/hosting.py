@@ -28,7 +28,7 @@ from swarm_ray.engine.workshop import Workshops
 from swarm_ray.errors import Busy, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
 from swarm_ray.ports.log import Body
-from swarm_ray.ports.sandbox import Zygote
+from swarm_ray.ports.sandbox import Child, Exit, Zygote
 
 LOGGER = logging.getLogger("swarm_ray.host")
 FLUSH_US = 5_000
@@ -86,7 +86,8 @@ class HostShell:
         self._deadlines: list[tuple[int, Key]] = []
         self._held: deque[Start] = deque()
         self._zygotes: dict[Zygote, dict[int, Key]] = {}
-        self._held_by: dict[Key, tuple[str, Zygote]] = {}
+        self._held_by: dict[Key, tuple[str, Zygote, int]] = {}
+        self._leaving: dict[Key, tuple[Child, int]] = {}
         self._calls: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._selector = selectors.DefaultSelector()
         self._reader, self._writer = os.pipe()
@@ -206,6 +207,8 @@ class HostShell:
         while self._deadlines and self._deadlines[0][0] <= now:
             _, key = heapq.heappop(self._deadlines)
             attempt = self._attempts.get(key)
+            if key in self._leaving:
+                self._leaving[key][0].kill()
             if attempt is not None:
                 attempt.expire()
                 heapq.heappush(self._deadlines, (now + OUTLIVE_US, key))
@@ -297,7 +300,7 @@ class HostShell:
                 zygote.fileno(), selectors.EVENT_READ, lambda: self._exits(zygote)
             )
         self._zygotes[zygote][child.token] = key
-        self._held_by[key] = (parcel.bundle, zygote)
+        self._held_by[key] = (parcel.bundle, zygote, start.batch)
         limit_us = self._limit_us(bench)
         if limit_us:
             heapq.heappush(self._deadlines, (limit_us, key))
@@ -308,8 +311,10 @@ class HostShell:
             key = children.pop(exit_.token, None)
             if key is None:
                 self._workshops.child_ended(zygote, exit_.token)
-            else:
+            elif key in self._attempts:
                 self._settle(key, self._attempts[key].ended(exit_))
+            else:
+                self._gone(key, exit_)
         if not zygote.alive and not children:
             self._selector.unregister(zygote.fileno())
             del self._zygotes[zygote]
@@ -330,17 +335,29 @@ class HostShell:
         self._wake()
 
     def _reported(self, key: Key) -> None:
-        """A child has given its result and has a moment to end, or serves again."""
+        """A child has given its result: its lane is free. It serves again where nothing is
+        isolated, else it has a moment to end."""
         attempt = self._attempts[key]
-        workshop = self._workshops.get(self._held_by[key][0])
-        child = attempt.release() if workshop.reuses else None
+        bundle, zygote, batch = self._held_by[key]
+        workshop = self._workshops.get(bundle)
+        child = attempt.release()
         if child is None:
             heapq.heappush(self._deadlines, (_now_us() + OUTLIVE_US, key))
             return
-        zygote = self._held_by[key][1]
-        self._zygotes[zygote].pop(child.token)
-        workshop.give_back(zygote, child)
+        if workshop.reuses:
+            self._zygotes[zygote].pop(child.token)
+            workshop.give_back(zygote, child)
+        else:
+            child.close()
+            self._leaving[key] = (child, batch)
+            heapq.heappush(self._deadlines, (_now_us() + OUTLIVE_US, key))
         self._settle(key, attempt.ended())
+
+    def _gone(self, key: Key, exit_: Exit) -> None:
+        """The child of a settled attempt has ended."""
+        _, batch = self._leaving.pop(key)
+        if not exit_.lost:
+            self._machine.amend(key, batch, exit_.cpu_us)
 
     def _settle(self, key: Key, ended: Ended) -> None:
         del self._attempts[key]

@@ -129,6 +129,7 @@ class CoordinatorService:
             "pid": os.getpid(),
             "epoch": self._coordinator.epoch,
             "isolation": self._settings.isolation,
+            "folder": str(self._settings.folder),
             "version": VERSION,
             "semantics": SEMANTICS,
         }
@@ -189,7 +190,11 @@ class CoordinatorService:
         """Durable on return; idempotent."""
         found: Mapping[str, int] = self._call(
             lambda: collect_garbage(
-                self._store, self._coordinator.epoch, self._settings.folder, keep_days
+                self._store,
+                self._coordinator.epoch,
+                self._settings.folder,
+                keep_days,
+                [info.name for info in self._hosts.seats()],
             )
         )
         return found

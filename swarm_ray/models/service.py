@@ -59,7 +59,8 @@ class Endpoint:
             WorkerError: `budget.slice`; `model.*` with the failure class in `status`.
         """
         messages, limit = _checked(request)
-        bound = upper_bound_tokens(messages)
+        sent = [{name: request[name]} for name in PASSED_ON if name in request]
+        bound = upper_bound_tokens([*messages, *sent])
         reserved = (bound + limit, self._price(bound, limit))
         slice_.reserve(*reserved)
         used = reserved  # what an answer that never came has spent, nobody knows

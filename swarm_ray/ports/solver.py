@@ -25,10 +25,10 @@ class Solver(Protocol):
 
 
 class LocalSolver:
-    """Trivially right for one site: everything runs there at no extra cost."""
+    """Leaves the site open: any host may take any item, and sites cost nothing here."""
 
     def solve(self, items: int, sites: Sequence[str], deadline_us: int) -> Answer:
-        """Place everything on the first site in order; sites cost nothing here, so the bound
-        is met. The probability is certain without a deadline and not claimed with one."""
-        site = min(sites, default="")
-        return Answer(((items, site),), 0, 0, 0 if deadline_us else 1_000_000, "local")
+        """Place everything on "", any site. The probability is certain without a deadline and
+        not claimed with one."""
+        del sites
+        return Answer(((items, ""),), 0, 0, 0 if deadline_us else 1_000_000, "local")

@@ -8,13 +8,15 @@ from typing import Any, Literal, Protocol
 @dataclass(frozen=True, slots=True)
 class Proposal:
     """An effect that a step declares. `key` is the idempotency key that the runtime minted;
-    `arguments` are complete."""
+    `arguments` are complete. `declared` says that a step of the linked process declares the
+    effect and that its target does not depend on what workers said."""
 
     key: str
     run: str
     step: str
     tool: str
     arguments: Mapping[str, Any]
+    declared: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
     """Refuse a coordinator that would not do what was asked.
 
     Raises:
-        UsageError: `runtime.other_semantics`, `runtime.other_isolation`.
+        UsageError: `runtime.other_semantics`, `runtime.other_isolation`, `runtime.other_home`.
     """
     if found["semantics"] != SEMANTICS:
         raise UsageError(
@@ -78,6 +78,14 @@ def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
             f"the coordinator runs swarm_ray {found['version']} with semantics "
             f"{found['semantics']}, this is {SEMANTICS}",
             hint="use the same version on both sides",
+        )
+    if found["folder"] != str(settings.folder):
+        raise UsageError(
+            "runtime.other_home",
+            f"the coordinator of tenant {settings.tenant!r} on this cluster keeps its ledger in "
+            f"{found['folder']}",
+            hint="set SWARM_RAY_HOME to its home, another SWARM_RAY_TENANT, or "
+            "SWARM_RAY_ADDRESS=local for a cluster of your own",
         )
     if settings.isolation not in ("auto", found["isolation"]):
         raise UsageError(

@@ -13,6 +13,7 @@ from swarm_ray.engine.service import CoordinatorService
 from swarm_ray.errors import SwarmError
 from swarm_ray.runtime.actors import refuse_foreign_path
 from swarm_ray.runtime.transport import RayHosts
+from swarm_ray.sandbox.probe import choose
 
 
 class CoordinatorActor(CoordinatorService):
@@ -22,6 +23,7 @@ class CoordinatorActor(CoordinatorService):
         self._refusal: SwarmError | None = None
         try:
             refuse_foreign_path()
+            choose(None if settings.isolation == "auto" else settings.isolation)
             super().__init__(settings, RayHosts)
         except SwarmError as error:
             self._refusal = error

@@ -28,6 +28,7 @@ class Keeper:
     def __init__(self, process: "subprocess.Popen[str]", found: Mapping[str, Any]) -> None:
         self._process = process
         self.address = str(found["address"])
+        self.pid = process.pid
 
     def _do(self, **command: Any) -> Any:
         assert self._process.stdin is not None
@@ -111,8 +112,9 @@ class Tenant:
         return int(self.service.ready()["pid"])
 
     def host_pids(self) -> list[int]:
-        """Processes of this tenant's hosts (no other tenant is at work)."""
-        return [pid for pid in processes() if command_of(pid).startswith("ray::HostActor")]
+        """Processes of this tenant's hosts: no other tenant is at work on this cluster."""
+        below_keeper = below(self.keeper.pid)
+        return [pid for pid in below_keeper if command_of(pid).startswith("ray::HostActor")]
 
     def leave(self) -> None:
         """Shut the tenant down."""

@@ -237,6 +237,13 @@ CASES = [
         P,
     ),
     Broken(
+        "definition.requirement_unserved",
+        P,
+        "concurrency: 4",
+        "concurrency: 4\n      requires: {residency: [eu]}",
+        "requires",
+    ),
+    Broken(
         "definition.redundancy_unserved",
         P,
         "concurrency: 4",

@@ -1,0 +1,52 @@
+"""What a client refuses of a coordinator, and a process of its settings, before anything starts."""
+
+from pathlib import Path
+
+import pytest
+
+from swarm_ray.config import Settings, read_settings
+from swarm_ray.core.events import SEMANTICS
+from swarm_ray.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "code"),
+    [
+        ("ISOLATION", "bogus", "config.unknown_isolation"),
+        ("SLOTS", "-5", "config.bad_number"),
+        ("LEASE_S", "0", "config.bad_number"),
+        ("HOME", "/etc/passwd", "config.bad_home"),
+        ("TENANT", "../other", "config.bad_name"),
+        ("NONSENSE", "1", "config.unknown_setting"),
+    ],
+)
+def test_a_setting_that_cannot_hold_is_refused_with_a_remedy(variable, value, code):
+    with pytest.raises(UsageError) as refused:
+        read_settings({f"SWARM_RAY_{variable}": value})
+    assert refused.value.code == code
+    assert refused.value.hint
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"folder": "/elsewhere"}, "runtime.other_home"),
+        ({"semantics": SEMANTICS + 1}, "runtime.other_semantics"),
+        ({"isolation": "bwrap"}, "runtime.other_isolation"),
+    ],
+)
+def test_a_coordinator_that_would_not_do_what_was_asked_is_refused(tmp_path: Path, change, code):
+    from swarm_ray.runtime.cluster import _shake_hands
+
+    settings = Settings(tmp_path, isolation="landlock")
+    found = {
+        "folder": str(settings.folder),
+        "semantics": SEMANTICS,
+        "isolation": "landlock",
+        "version": "0",
+    }
+    _shake_hands(settings, found)
+    with pytest.raises(UsageError) as refused:
+        _shake_hands(settings, {**found, **change})
+    assert refused.value.code == code
