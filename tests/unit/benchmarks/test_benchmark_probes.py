@@ -21,8 +21,11 @@ def test_reaped_children_count_and_the_living_are_found() -> None:
     subprocess.run([sys.executable, "-c", work], check=True)
     after_ms = accounting.with_reaped_ms(os.getpid()) - accounting.own_ms(os.getpid())
     assert after_ms - before_ms >= 250
-    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    waiting = [sys.executable, "-c", "print('up', flush=True); input()"]
+    child = subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert child.stdout is not None
     try:
+        assert child.stdout.readline() == b"up\n"
         assert child.pid in accounting.descendants(os.getpid())
         assert accounting.rss_bytes(child.pid) > 1_000_000
     finally:
