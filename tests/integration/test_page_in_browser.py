@@ -62,7 +62,7 @@ def test_chromium_shows_the_timeline_and_every_item_of_a_run(tmp_path: Path):
             "--window-size=1280,1600",
             f"--screenshot={picture}",
             page.as_uri(),
-        ],  # fmt: skip
+        ],
         capture_output=True,
         timeout=90,
         check=True,
