@@ -202,7 +202,8 @@ class Town:
 
 
 def children() -> list[str]:
-    """Command lines of the living descendants of this process, read from /proc."""
+    """Command lines of the living descendants of this process, read from /proc; a cluster that
+    other tests of the session keep is theirs."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -213,13 +214,17 @@ def children() -> list[str]:
             parents[int(path.parent.name)] = int(fields[1])
     found, front = [], {os.getpid()}
     while front:
-        front = {pid for pid, parent in parents.items() if parent in front}
+        front = {
+            pid
+            for pid, parent in parents.items()
+            if parent in front and "keep_cluster.py" not in _command(pid)
+        }
         found += sorted(front)
     return [f"{pid} {_command(pid)}" for pid in found]
 
 
 def _command(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:120]
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:240]
     except OSError:
         return "gone"

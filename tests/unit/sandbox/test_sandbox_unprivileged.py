@@ -14,15 +14,29 @@ TESTS = (
 )
 
 
-def command(folder: Path) -> list[str]:
-    """The interpreter, entered as an ordinary user; root's own prefix is bound to a public place."""
+PACKAGES = sysconfig.get_path("purelib")
+
+
+def places(folder: Path) -> dict[str, Path]:
+    """Where interpreter, checkout and packages are seen: an ordinary user may not enter root's."""
+    real = {"prefix": Path(sys.base_prefix), "repo": ROOT, "site-packages": Path(PACKAGES)}
+    if os.geteuid() != 0:
+        return real
+    for name in real:
+        (folder / name).mkdir()
+    return {name: folder / name for name in real}
+
+
+def command(seen: dict[str, Path]) -> list[str]:
+    """The interpreter, entered as an ordinary user, with those folders bound to a public place."""
     name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     if os.geteuid() != 0:
         return [sys.executable]
-    prefix = folder / "prefix"
-    prefix.mkdir()
+    prefix = seen["prefix"]
     enter = (
-        f"mount --bind {sys.base_prefix} {prefix} && export LD_LIBRARY_PATH={prefix}/lib && "
+        f"mount --bind {sys.base_prefix} {prefix} && mount --bind {ROOT} {seen['repo']} && "
+        f"mount --bind {PACKAGES} {seen['site-packages']} && cd {seen['repo']} && "
+        f"export LD_LIBRARY_PATH={prefix}/lib && "
         f'exec setpriv --reuid {NOBODY} --regid {NOBODY} --clear-groups {prefix}/bin/{name} "$@"'
     )
     return ["unshare", "--mount", "sh", "-c", enter, "sh"]
@@ -33,19 +47,20 @@ def test_the_escapes_fail_for_an_ordinary_user_too() -> None:
     folder.mkdir()
     if os.geteuid() == 0:
         os.chown(folder, NOBODY, NOBODY)
+    seen = places(folder)
     environment = {
         "HOME": str(folder),
         "PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
         "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONPATH": os.pathsep.join([str(ROOT), sysconfig.get_path("purelib")]),
+        "PYTHONPATH": os.pathsep.join([str(seen["repo"]), str(seen["site-packages"])]),
     }
     arguments = [
         "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--basetemp={folder}/tests",
-        "-k", TESTS, str(HERE / "test_sandbox_escapes.py"),
+        "-k", TESTS, str(seen["repo"] / HERE.relative_to(ROOT) / "test_sandbox_escapes.py"),
     ]  # fmt: skip
     try:
         done = subprocess.run(
-            [*command(folder), *arguments],
+            [*command(seen), *arguments],
             cwd=ROOT,
             env=environment,
             capture_output=True,
