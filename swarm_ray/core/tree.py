@@ -1,8 +1,9 @@
 """Containment as decisions: who may be whose parent, and what a scope token forbids.
 
 Decides by shape alone. A run owns swarms, a swarm owns workers, a worker owns sub-agents inside
-its own boundary; every other edge is refused. The operating system enforces the same rules a
-second time; this module is what the coordinator and the host ask before they act.
+its own boundary; every other edge is refused. Hosts ask `refuse_swarm` and `grant_delegate` before
+they act, and the operating system enforces the same rules a second time. `Tree` states the rule for
+whole trees; no shell admits its edges through it yet.
 """
 
 from dataclasses import dataclass, field
