@@ -3,6 +3,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command 
 BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
+PARALLEL := -n auto --dist worksteal
 
 .DEFAULT_GOAL := check
 .PHONY: check demo test test-all lock format clean
@@ -20,7 +21,7 @@ check: $(READY) ## format, lint, types, contracts, and the tests that need no Ra
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(PYTEST) -q -m "not ray and not network and not servers"
+	@$(PYTEST) -q $(PARALLEL) -m "not ray and not network and not servers"
 
 demo: $(READY) ## review the last commits of this repository with a real swarm
 	@$(BIN)/swarm-ray run review_pull_request
@@ -30,7 +31,8 @@ test: $(READY) ## everything that needs nothing but Python
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(PYTEST) -m "not network and not servers"
+	@$(PYTEST) $(PARALLEL) -m "not ray and not network and not servers"
+	@$(PYTEST) -m "ray and not network and not servers"
 
 test-all: $(READY) ## besides: what needs a browser or the package index
 	@$(PYTEST) -m "network or servers"
