@@ -20,18 +20,22 @@ def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     """Measure forks and swarm in turn, so that both see the same machine."""
     count, times = (QUICK_ITEMS, 1) if quick else (ITEMS, TIMES)
     others = noop_rates(count, quick=quick, installed=peers)
+    seconds = 1.0 if quick else 3.0
     forks: list[dict[str, Any]] = []
+    working: list[dict[str, Any]] = []
     swarms: list[dict[str, Any]] = []
     for _ in range(times):
-        forks.append(measure("benchmarks.probes.forks", seconds=1.0 if quick else 3.0))
+        forks.append(measure("benchmarks.probes.forks", seconds=seconds))
+        working.append(measure("benchmarks.probes.forks", seconds=seconds, child="answers"))
         found = measure("benchmarks.probes.on_ray", counts=[count], concurrency=CONCURRENCY)
         swarms.append({**found["runs"][0], "isolation": found["isolation"]})
-    return figures(count, forks, swarms, others)
+    return figures(count, forks, working, swarms, others)
 
 
 def figures(
     count: int,
     forks: list[dict[str, Any]],
+    working: list[dict[str, Any]],
     swarms: list[dict[str, Any]],
     others: dict[str, float],
 ) -> list[Figure]:
@@ -39,6 +43,8 @@ def figures(
     rates = [count / one["swarm_s"] for one in swarms]
     bare = [one["rate"] for one in forks]
     ratios = [rate / fork for rate, fork in zip(rates, bare, strict=True)]
+    answering = [one["rate"] for one in working]
+    of_answering = [rate / fork for rate, fork in zip(rates, answering, strict=True)]
     seen = [count / one["caller_s"] for one in swarms]
     return [
         Figure(
@@ -51,10 +57,23 @@ def figures(
             note=f"isolation {swarms[0]['isolation']}, concurrency {CONCURRENCY}",
         ),
         Figure(
-            "bare fork, exit, wait with the zygote's modules; best of 1 and 2 parents",
+            f"{count} no-ops in sandboxes: rate / forks that answer a no-op",
+            median(of_answering),
+            "ratio",
+            samples=of_answering,
+            note="the forked child does a worker's work, unconfined, unsigned and unlogged",
+        ),
+        Figure(
+            "bare fork, exit, wait with the zygote's modules; best of 1 parent and 1 per processor",
             median(bare),
             "forks/s",
             samples=bare,
+        ),
+        Figure(
+            "the same with a child that answers a no-op as a worker does",
+            median(answering),
+            "forks/s",
+            samples=answering,
         ),
         Figure(
             "no-ops from swarm.opened to swarm.converged",
@@ -65,11 +84,14 @@ def figures(
         ),
         Figure("no-ops from the caller's map() to result()", median(seen), "items/s", samples=seen),
         *stages(count, swarms),
-        Figure(
-            "a bare fork costs",
-            median([one["core_ms_2"] for one in forks]),
-            "core-ms",
-            samples=[one["core_ms_2"] for one in forks],
+        *(
+            Figure(
+                f"a fork whose child {what} costs",
+                median([one["core_ms"] for one in found]),
+                "core-ms",
+                samples=[one["core_ms"] for one in found],
+            )
+            for what, found in (("exits at once", forks), ("answers a no-op", working))
         ),
     ]
 

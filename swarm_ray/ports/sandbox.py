@@ -171,11 +171,14 @@ class Zygote(Protocol):
         ...
 
     def fileno(self) -> int:
-        """Descriptor that is readable whenever `exits()` has something to say."""
+        """Descriptor that is readable whenever `exits()` has something to say or to do."""
         ...
 
     def exits(self) -> list[Exit]:
-        """Take every exit reported since the last call; never blocks."""
+        """Take every exit reported since the last call; never blocks.
+
+        A child that needs a sandbox of its own may get it only here.
+        """
         ...
 
     def take(self, attempt: AttemptPolicy) -> Child:

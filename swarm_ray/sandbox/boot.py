@@ -26,25 +26,21 @@ def main() -> None:
     """Start the zygote whose control socket is the descriptor in the first argument."""
     _package_shells()
     from swarm_ray.sandbox import wire
-    from swarm_ray.sandbox.departure import leave_namespaces
+    from swarm_ray.sandbox.departure import go_on_as_first, leave_namespaces
     from swarm_ray.sandbox.settings import Settings
     from swarm_ray.sandbox.start import run_zygote
+    from swarm_ray.sandbox.template import run_template
 
     control = socket(fileno=int(sys.argv[1]))
     message = control.recv(wire.LARGEST_BYTES)
     if not message:
         return  # the host gave up before it sent the orders
     settings = Settings(**wire.unpack_json(message))
-    if settings.cgroup_procs:
-        with open(settings.cgroup_procs, "w", encoding="ascii") as procs:
-            procs.write("0")
+    if settings.template:
+        run_template(control, settings)
+        return
     left, notes = leave_namespaces(settings.leave)
-    if "pid" in left:
-        pid = os.fork()
-        if pid:
-            control.close()
-            _, status = os.waitpid(pid, 0)
-            os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    go_on_as_first(left)
     run_zygote(control, settings, left, notes)
 
 

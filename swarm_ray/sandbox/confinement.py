@@ -13,9 +13,8 @@ from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.seccomp import child_filter, shared_filter
 from swarm_ray.sandbox.settings import Settings
 
-# What counts besides the declared processes: the zygote, the child itself, and the launcher, which
-# for `landlock` shares their user namespace and cgroup.
-COMPANIONS = {"landlock": 3, "bwrap": 2}
+# What a cgroup counts besides the declared processes: the zygote and the child itself.
+COMPANIONS = 2
 
 
 class Confinement:
@@ -25,12 +24,16 @@ class Confinement:
         settings: the start-up orders.
         own_pids: the zygote is process 1 of its own namespace.
         own_mounts: all mounts are private and read-only, apart from the temporary folder.
+        launched: a launcher shares the zygote's user namespace and counts there as well.
     """
 
-    def __init__(self, settings: Settings, *, own_pids: bool, own_mounts: bool) -> None:
+    def __init__(
+        self, settings: Settings, *, own_pids: bool, own_mounts: bool, launched: bool
+    ) -> None:
         self._settings = settings
         self._own_pids = own_pids
         self._own_mounts = own_mounts
+        self._companions = COMPANIONS + launched
         self._machine = os.uname().machine
         if settings.confined:
             self._child_program = kernel.Program(child_filter(self._machine))
@@ -87,7 +90,7 @@ class Confinement:
         if settings.processes == 0:
             kernel.seccomp(self._child_program)
         elif not settings.cgroup_procs:
-            most = settings.processes + COMPANIONS[settings.driver]
+            most = settings.processes + self._companions
             resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
     def limits(self) -> list[str]:

@@ -48,7 +48,22 @@ def leave_namespaces(wanted: list[str]) -> tuple[list[str], list[str]]:
     return [], [f"namespaces are not permitted here ({'; '.join(refusals)})"]
 
 
-def settle_mounts(needed: list[str], tmp_bytes: int) -> tuple[str, list[str]]:
+def go_on_as_first(left: list[str]) -> None:
+    """Go on in a child, which is process 1, where the namespace of processes has been left.
+
+    The caller itself waits for the end of that child and ends likewise: whoever waits for it, or
+    for its descriptors to close, then knows that nothing is left.
+    """
+    if "pid" not in left:
+        return
+    pid = os.fork()
+    if pid:
+        _, status = os.waitpid(pid, 0)
+        os._exit(os.waitstatus_to_exitcode(status) & 0xFF)
+    kernel.die_with_parent()
+
+
+def settle_mounts(needed: list[str], tmp_bytes: int, scratch: str) -> tuple[str, list[str]]:
     """Freeze all mounts and give the zygote a memory file system for temporary files.
 
     It covers a folder that is on every machine and that nobody removes: one of our own would be
@@ -57,12 +72,14 @@ def settle_mounts(needed: list[str], tmp_bytes: int) -> tuple[str, list[str]]:
     Args:
         needed: paths that must stay visible.
         tmp_bytes: size of the memory file system.
+        scratch: the folder to cover; empty for one that this machine has.
 
     Returns:
         The folder, empty when there is none, and notes on what was not possible.
     """
     taken = any(path.startswith(f"{_SHARED_MEMORY}/") for path in needed)
-    place = _UNUSED if taken or not os.path.isdir(_SHARED_MEMORY) else _SHARED_MEMORY
+    found = _UNUSED if taken or not os.path.isdir(_SHARED_MEMORY) else _SHARED_MEMORY
+    place = scratch or found
     try:
         kernel.freeze_mounts()
         kernel.mount_tmpfs(place, tmp_bytes)

@@ -11,6 +11,7 @@ import secrets
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from swarm_ray.errors import UsageError
@@ -24,14 +25,19 @@ from swarm_ray.sandbox.zygote_process import Launch
 
 _BOOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "boot.py")
 _PYTHON_FLAGS = ["-I", "-S"]
-_LEAVE = ["mnt", "pid", "net", "ipc", "uts"]
+_BRANCH_LEAVE = ["mnt", "pid"]  # what a branch must have for itself
+_LEAVE = [*_BRANCH_LEAVE, "net", "ipc", "uts"]
 _BWRAP_TMP = "/scratch"
+_BWRAP_LAST = ["--remount-ro", "/", "--chdir", "/", "--"]
+# Not root's number: who is root in a namespace may not map it into a nested one, as branches do.
+_BWRAP_USER = "65534"
 # Not bwrap's own /dev: it is a memory file system that no limit would hold.
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom")
 _BWRAP_INSIDE = ["user", "mnt", "pid", "net", "ipc", "uts"]
 _BWRAP_FLAGS = [
     *(f"--unshare-{kind}" for kind in ("user", "pid", "net", "ipc", "uts", "cgroup-try")),
     "--new-session", "--as-pid-1", "--cap-drop", "ALL", "--hostname", "worker",
+    "--uid", _BWRAP_USER, "--gid", _BWRAP_USER,
 ]  # fmt: skip
 
 
@@ -75,6 +81,7 @@ def _settings(
         libraries=roots.installed_libraries(),
         rules=rules,
         tmp_root=tmp_root,
+        scratch="",
         leave=[],
         inside=[],
         confined=True,
@@ -89,6 +96,7 @@ def _settings(
         open_files=policy.open_files,
         frame_limit_bytes=policy.frame_limit_bytes,
         cpu=-1 if policy.cpu is None else policy.cpu,
+        template=False,
         notes=[],
     )
 
@@ -97,7 +105,7 @@ def _counted(driver: str, processes: int) -> cgroups.PidsGroup | None:
     """Make the group that counts an attempt's processes; None where a user limit does it."""
     if processes == 0 or os.geteuid() != 0:
         return None
-    group = cgroups.pids_group(processes + COMPANIONS[driver])
+    group = cgroups.pids_group(processes + COMPANIONS)
     if group is None:
         raise refuse_processes(driver, "root is exempt from user limits and has no pids cgroup")
     return group
@@ -146,6 +154,16 @@ class LandlockDriver:
         """Processes need a namespace of their own, so that all of them end with the attempt."""
         return attempt.processes > 0
 
+    def branches(self, attempt: AttemptPolicy) -> bool:
+        """A branch can do all that a zygote of its own can."""
+        return True
+
+    def template(self, bundle: Path, policy: ZygotePolicy) -> Launch:
+        """Prepare a template."""
+        tmp_root = _own_folder()
+        settings = _settings(self.name, self.label, bundle, policy, None, tmp_root)
+        return Launch(_python(), settings.changed(leave=self._leave, template=True), tmp_root)
+
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""
         group = _counted(self.name, attempt.processes if attempt else 0)
@@ -191,32 +209,54 @@ class BwrapDriver:
         """Reads must be mounted and processes counted; both belong to one attempt."""
         return self._per_attempt or attempt.processes > 0 or bool(attempt.reads)
 
+    def branches(self, attempt: AttemptPolicy) -> bool:
+        """A branch sees the files of its template: nothing of an item, and programs only where
+        Landlock keeps them from those who have not declared processes."""
+        return not attempt.reads and (self._landlock or attempt.processes == 0)
+
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process within bubblewrap."""
         group = _counted(self.name, attempt.processes if attempt else 0)
-        settings = _settings(
-            self.name, self.label, bundle, policy, attempt, f"{_BWRAP_TMP}/own"
-        ).changed(
-            inside=_BWRAP_INSIDE,
-            landlock=self._landlock,
-            cgroup_procs=group.procs if group else "",
+        settings = self._settings(bundle, policy, attempt).changed(
+            inside=_BWRAP_INSIDE, cgroup_procs=group.procs if group else ""
         )
         reads = [os.fspath(path) for path in attempt.reads] if attempt else []
-        processes = settings.processes > 0
-        visible = roots.visible_paths(bundle, settings.sys_path, reads, processes=processes)
-        argv = [str(shutil.which("bwrap")), *_BWRAP_FLAGS]
-        argv += ["--proc", "/proc"]
-        for device in _DEVICES:
-            argv += ["--dev-bind", device, device]
-        argv += ["--size", str(policy.tmp_bytes), "--tmpfs", _BWRAP_TMP]
-        for link, target in roots.system_links():
-            argv += ["--symlink", target, link]
-        for path in visible:
-            argv += ["--ro-bind", path, path]
+        argv = _within_bwrap(settings, bundle, reads, programs=settings.processes > 0)
         if group is not None:
             argv += ["--bind", group.procs, group.procs]
-        argv += ["--remount-ro", "/", "--chdir", "/", "--"]
-        return Launch([*argv, *_python()], settings, group=group)
+        return Launch([*argv, *_BWRAP_LAST, *_python()], settings, group=group)
+
+    def template(self, bundle: Path, policy: ZygotePolicy) -> Launch:
+        """Prepare a template within bubblewrap."""
+        settings = self._settings(bundle, policy, None).changed(
+            inside=_BWRAP_INSIDE, leave=_BRANCH_LEAVE, template=True
+        )
+        argv = _within_bwrap(settings, bundle, [], programs=self._landlock)
+        return Launch([*argv, *_BWRAP_LAST, *_python()], settings)
+
+    def _settings(
+        self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None
+    ) -> Settings:
+        own = f"{_BWRAP_TMP}/own"
+        settings = _settings(self.name, self.label, bundle, policy, attempt, own)
+        return settings.changed(scratch=_BWRAP_TMP, landlock=self._landlock)
+
+
+def _within_bwrap(
+    settings: Settings, bundle: Path, reads: list[str], *, programs: bool
+) -> list[str]:
+    """Return the command line of bubblewrap, but for its end."""
+    visible = roots.visible_paths(bundle, settings.sys_path, reads, processes=programs)
+    argv = [str(shutil.which("bwrap")), *_BWRAP_FLAGS]
+    argv += ["--proc", "/proc"]
+    for device in _DEVICES:
+        argv += ["--dev-bind", device, device]
+    argv += ["--size", str(settings.tmp_bytes), "--tmpfs", _BWRAP_TMP]
+    for link, target in roots.system_links():
+        argv += ["--symlink", target, link]
+    for path in visible:
+        argv += ["--ro-bind", path, path]
+    return argv
 
 
 class NoneDriver:
@@ -236,6 +276,15 @@ class NoneDriver:
     def alone(self, attempt: AttemptPolicy) -> bool:
         """Nothing is counted and nothing hidden, so one zygote serves all."""
         return False
+
+    def branches(self, attempt: AttemptPolicy) -> bool:
+        """The end of a branch is told by its connection, which other systems do not have."""
+        return sys.platform == "linux"
+
+    def template(self, bundle: Path, policy: ZygotePolicy) -> Launch:
+        """Prepare a template."""
+        plain = self.launch(bundle, policy, None)
+        return replace(plain, settings=plain.settings.changed(template=True))
 
     def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
         """Prepare a zygote process."""

@@ -167,8 +167,12 @@ def ask(
     try:
         child.sock.send(encode_frame(run, _FRAME_LIMIT_BYTES))
         while (left_s := until - time.monotonic()) > 0:
-            readable, _, _ = select.select([child.sock], [], [], left_s)
-            data = child.sock.recv(_FRAME_LIMIT_BYTES) if readable else b""
+            readable, _, _ = select.select([child.sock.fileno(), zygote.fileno()], [], [], left_s)
+            if zygote.fileno() in readable:
+                zygote.exits()  # nobody else looks, and the child may wait for its sandbox
+            if child.sock.fileno() not in readable:
+                continue
+            data = child.sock.recv(_FRAME_LIMIT_BYTES)
             if not data:
                 break
             for frame in reader.feed(data):

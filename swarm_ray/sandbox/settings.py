@@ -23,14 +23,17 @@ class Settings:
         libraries: folders with installed packages, for libraries of our own in the zygote.
         rules: paths with the Landlock rights below them.
         tmp_root: folder to make for temporary files where the zygote has no mount of its own.
-        leave: namespaces to leave by itself; empty when the driver has done so, or cannot.
+        scratch: folder to mount the memory file system for temporary files over; empty for any.
+        leave: namespaces to leave by itself; empty when the driver has done so, or cannot. A
+            template leaves mounts and processes to its branches.
         inside: namespaces the driver has already left.
         confined: apply seccomp and give up privileges; only the `none` driver says no.
         landlock: give each child a Landlock domain.
         processes: processes one child may have; above 0 the zygote serves a single attempt.
         program_path: where a child with processes looks for programs.
-        cgroup_procs: file to write this process into before anything else; empty for none.
+        cgroup_procs: file to write the zygote into before it locks itself; empty for none.
         cpu: processor to stay on; -1 for any.
+        template: load the bundle and branch into sandboxes of one attempt, instead of serving.
         notes: what the host already knows to be weaker than it could be.
     """
 
@@ -41,6 +44,7 @@ class Settings:
     libraries: list[str]
     rules: list[tuple[str, int]]
     tmp_root: str
+    scratch: str
     leave: list[str]
     inside: list[str]
     confined: bool
@@ -55,6 +59,7 @@ class Settings:
     open_files: int
     frame_limit_bytes: int
     cpu: int
+    template: bool
     notes: list[str]
 
     def __init__(self, **fields: Any) -> None:

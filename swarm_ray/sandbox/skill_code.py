@@ -16,7 +16,7 @@ from swarm_ray.sandbox.failures import StructuralError
 
 TYPE_CHECKING = False  # the typing module itself would cost every child 0.7 MB
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from typing import Any
 
 # name -> compiled bytes, or why there are none
@@ -45,21 +45,10 @@ def compile_skills(bundle: str) -> Compiled:
     return compiled
 
 
-class _Loader:
-    """Executes a skill module in the child that imports it."""
-
-    def __init__(self, skills: Skills) -> None:
-        self._skills = skills
-
-    def create_module(self, spec: ModuleSpec) -> None:
-        return None
-
-    def exec_module(self, module: ModuleType) -> None:
-        self._skills.fill(module, module.__name__)
-
-
 class Skills:
-    """The compiled skills of a bundle, and a finder for imports between them.
+    """The compiled skills of a bundle: finder and loader for imports between them.
+
+    Module and spec objects are made here, ahead of the fork; only executing is left to the child.
 
     Args:
         compiled: what `compile_skills` returned.
@@ -68,31 +57,41 @@ class Skills:
 
     def __init__(self, compiled: Compiled, bundle: str = "") -> None:
         self._compiled = compiled
-        self._bundle = bundle
-        self._modules: dict[str, ModuleType] = {}
-        self._loader = _Loader(self)
+        self._modules = {name: ModuleType(name) for name in compiled}
+        self._executed: set[str] = set()
+        for name, module in self._modules.items():
+            module.__file__ = os.path.join(bundle, "skills", f"{name}.py")
+        # A skill named like a library module must not replace it for that library's users.
+        self._specs = {
+            name: ModuleSpec(name, self, origin=module.__file__)  # type: ignore[arg-type]
+            for name, module in self._modules.items()
+            if not any(finder.find_spec(name, None) for finder in sys.meta_path)
+        }
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Names of the skill modules."""
+        return self._modules
 
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Find a sibling skill module; the standard library was asked before."""
-        if path is None and name in self._compiled:
-            spec = ModuleSpec(name, self._loader, origin=self._file(name))  # type: ignore[arg-type]
-            spec.has_location = True
-            return spec
-        return None
+        """Find a skill module that no library hides."""
+        return self._specs.get(name)
 
-    def _file(self, name: str) -> str:
-        return os.path.join(self._bundle, "skills", f"{name}.py")
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        """Return the module that was made ahead."""
+        return self._modules[spec.name]
 
-    def fill(self, module: ModuleType, name: str) -> None:
-        """Execute the code of skill `name` in `module`."""
+    def exec_module(self, module: ModuleType) -> None:
+        """Execute the code of a skill in its module."""
+        name = module.__name__
         code = self._compiled[name]
         if isinstance(code, str):
             raise StructuralError(f"skills/{name}.py: {code}", code="skill.does_not_compile")
-        self._modules[name] = module
         # In a confined child only: this is the tenant's code, and its bytes came from a child too.
         exec(marshal.loads(code), module.__dict__)  # noqa: S102, S302
+        self._executed.add(name)
 
     def function(self, uses: str) -> Any:
         """Return the function that `uses`, a `module:function`, names; import it if needed.
@@ -101,16 +100,13 @@ class Skills:
             StructuralError: no such module or function, or its import failed.
         """
         name, _, attribute = uses.partition(":")
-        if name not in self._compiled:
-            raise StructuralError(f"the bundle has no skills/{name}.py", code="skill.missing")
         module = self._modules.get(name)
         if module is None:
-            module = ModuleType(name)
-            module.__file__ = self._file(name)
-            # A skill named like a library module must not replace it for that library's users.
+            raise StructuralError(f"the bundle has no skills/{name}.py", code="skill.missing")
+        if name not in self._executed:
             sys.modules.setdefault(name, module)
             try:
-                self.fill(module, name)
+                self.exec_module(module)
             except StructuralError:
                 raise
             except BaseException as error:
@@ -130,15 +126,22 @@ loaded = Skills({})
 
 
 def install(compiled: Compiled, bundle: str) -> None:
-    """Make `compiled` the skills of this process, behind every other finder."""
+    """Make `compiled` the skills of this process, in place of those it had."""
     global loaded
+    forget()
     loaded = Skills(compiled, bundle)
-    sys.meta_path.append(loaded)
+    # Ahead of the finders that would search folders for it in every child.
+    sys.meta_path.insert(0, loaded)
 
 
-def forget(name: str) -> None:
-    """Take an imported skill module out of the process again."""
-    sys.modules.pop(name, None)
+def forget() -> None:
+    """Take the installed skills, imported or not, out of the process again."""
+    global loaded
+    if loaded in sys.meta_path:
+        sys.meta_path.remove(loaded)
+    for name in loaded.names:
+        sys.modules.pop(name, None)
+    loaded = Skills({})
 
 
 def function(uses: str) -> Any:

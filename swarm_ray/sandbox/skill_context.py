@@ -6,8 +6,6 @@ class itself grants nothing and, running inside the sandbox, could not.
 
 from __future__ import annotations
 
-from base64 import b64encode
-
 from swarm_ray.sandbox import failures
 from swarm_ray.sandbox.channel import Channel
 
@@ -143,12 +141,14 @@ class Context:
 
     def artifact(self, name: str, media_type: str, data: bytes) -> Any:
         """Hand a file to the host, which stores it beside the result."""
+        from binascii import b2a_base64  # else its libraries would be mapped into every child
+
         return self._attempt.channel.ask(
             {
                 "frame": "artifact",
                 "name": name,
                 "media_type": media_type,
-                "data": b64encode(data).decode(),
+                "data": b2a_base64(data, newline=False).decode(),
             }
         )
 

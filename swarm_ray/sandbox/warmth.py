@@ -17,7 +17,10 @@ from swarm_ray.sandbox.worker import Worker
 
 _ROUNDS = 100
 _LIMIT_BYTES = 1 << 12
-_SKILL = "def echo(inputs, ctx):\n    return inputs\n"
+_SKILLS = {
+    "warm": "from warmer import echo\n",
+    "warmer": "def echo(inputs, ctx):\n    return inputs\n",
+}
 _TASK = {
     "name": "warm-up",
     "output": "out",
@@ -29,13 +32,15 @@ _RUN = {"frame": "run", "task": "warm-up", "inputs": {"a": 1}, "correlation": ""
 def warm_up() -> None:
     """Run the worker's path a few times, with an input and a skill that belong to nobody."""
     load(["skill"])
-    code = marshal.dumps(compile(_SKILL, "warm", "exec"))
+    compiled: skill_code.Compiled = {
+        name: marshal.dumps(compile(source, name, "exec")) for name, source in _SKILLS.items()
+    }
     worker = Worker({"warm-up": _TASK}, {})
     for _ in range(_ROUNDS):
-        skill_code.loaded = skill_code.Skills({"warm": code})
+        skill_code.install(compiled, "")
         ours, theirs = socketpair()
         Channel(ours.fileno(), _LIMIT_BYTES).write(_RUN)
         worker.serve(Channel(theirs.fileno(), _LIMIT_BYTES), "")
         ours.close()
         theirs.close()
-    skill_code.forget("warm")
+    skill_code.forget()

@@ -1,6 +1,7 @@
 """The control messages between a host and its zygote.
 
-Decides their bytes: one datagram each, a letter and then fixed-width fields or JSON. Shared by both
+Decides their bytes: one datagram each, a letter and then fixed-width fields or JSON; descriptors
+travel beside it. Shared by both
 sides, so it imports the standard library only. It never opens a socket.
 """
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 CONFIG, FORK, FORK_SPECIAL, KILL = b"C", b"F", b"S", b"K"  # host to zygote
+BRANCH = b"B"  # host to template
 READY, EXITS, FATAL = b"R", b"X", b"E"  # zygote to host
 
 MOST_FDS = 32  # descriptors in one FORK; the kernel's own limit is 253

@@ -12,10 +12,9 @@ import select
 import signal
 from _socket import CMSG_SPACE
 
-from swarm_ray.sandbox import skill_code, wire
+from swarm_ray.sandbox import wire
 from swarm_ray.sandbox.channel import Channel
 from swarm_ray.sandbox.confinement import Confinement
-from swarm_ray.sandbox.failures import failed
 from swarm_ray.sandbox.settings import Settings
 from swarm_ray.sandbox.slots import Slot, Slots, remove
 from swarm_ray.sandbox.worker import Worker
@@ -231,59 +230,3 @@ def _end_everything() -> None:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:
         return
-
-
-def compile_confined(confinement: Confinement, settings: Settings, tmp: str) -> skill_code.Compiled:
-    """Compile the skills in a confined child, which hands back bytes that are not loaded here.
-
-    Raises:
-        OSError, ValueError: the child ended without an answer.
-    """
-    ours, theirs = os.pipe()
-    ruleset = confinement.ruleset(tmp)
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            os.close(ours)
-            confinement.lock_child(ruleset, settings.cpu_s)
-            with os.fdopen(theirs, "wb") as out:
-                _write_compiled(out, skill_code.compile_skills(settings.bundle))
-            code = 0
-        finally:
-            os._exit(code)
-    os.close(theirs)
-    if ruleset >= 0:
-        os.close(ruleset)
-    with os.fdopen(ours, "rb") as answer:
-        data = answer.read()
-    _, status = os.waitpid(pid, 0)
-    if status != 0:
-        raise ValueError(f"compiling the skills ended with status {status}")
-    return _read_compiled(data)
-
-
-def _write_compiled(out: Any, compiled: skill_code.Compiled) -> None:
-    for name, code in compiled.items():
-        raw = code.encode(errors="replace") if isinstance(code, str) else code
-        for part in (name.encode(), b"E" if isinstance(code, str) else b"C", raw):
-            out.write(len(part).to_bytes(4, "big") + part)
-
-
-def _read_compiled(data: bytes) -> skill_code.Compiled:
-    parts: list[bytes] = []
-    at = 0
-    while at < len(data):
-        end = at + 4 + int.from_bytes(data[at : at + 4], "big")
-        parts.append(data[at + 4 : end])
-        at = end
-    return {
-        name.decode(): raw.decode() if kind == b"E" else raw
-        for name, kind, raw in zip(parts[::3], parts[1::3], parts[2::3], strict=True)
-    }
-
-
-def fatal(control: socket, error: BaseException, code: str) -> None:
-    """Tell the host why the zygote cannot start."""
-    told = failed(error)
-    control.send(wire.pack_json(wire.FATAL, {"code": code, "message": told["message"]}))

@@ -7,38 +7,22 @@ on demand when it only needs a wider policy, from a sandbox of its own where the
 import selectors
 import socket
 from collections import deque
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
-from typing import Protocol
 
 from swarm_ray.errors import Busy, UsageError, WorkerError
 from swarm_ray.ports.sandbox import AttemptPolicy, Exit, Isolation, ZygotePolicy
 from swarm_ray.sandbox.frames import encode_frame
+from swarm_ray.sandbox.own_sandboxes import Launcher, OwnSandboxes
 from swarm_ray.sandbox.wire import MOST_FDS, ExitRow
-from swarm_ray.sandbox.zygote_process import Launch, ZygoteProcess
+from swarm_ray.sandbox.zygote_control import ZygoteControl, isolation_of
+from swarm_ray.sandbox.zygote_process import ZygoteProcess
 
 _PATIENCE_S = 3.0
 
-
-class Launcher(Protocol):
-    """What a driver does for its zygotes."""
-
-    def launch(self, bundle: Path, policy: ZygotePolicy, attempt: AttemptPolicy | None) -> Launch:
-        """Prepare a zygote; for one attempt alone when `attempt` is given."""
-        ...
-
-    def alone(self, attempt: AttemptPolicy) -> bool:
-        """Whether this attempt needs a sandbox of its own."""
-        ...
-
-
-@dataclass(slots=True)
-class _Line:
-    """A running zygote process and the sockets of its waiting children."""
-
-    process: ZygoteProcess
-    waiting: deque[tuple[int, socket.socket]]
+Waiting = tuple[int, socket.socket]  # a child's token and the host's end of its socket
 
 
 class ChildSocket:
@@ -79,47 +63,47 @@ class ZygoteFront:
 
     def __init__(self, launcher: Launcher, bundle: Path, policy: ZygotePolicy) -> None:
         self._launcher = launcher
-        self._bundle = bundle
         self._policy = policy
         self._tokens = count(1)
         self._selector = selectors.DefaultSelector()
-        self._own: dict[int, _Line] = {}  # sandboxes of one attempt, by token
+        self._own = OwnSandboxes(launcher, bundle, policy, self._selector)
+        self._reserve: deque[Waiting] = deque()
         self._out: set[int] = set()
         self._unkilled: list[int] = []
-        self._ending: list[ZygoteProcess] = []
-        self._line = self._start(None)
+        self._process = ZygoteProcess(launcher.launch(bundle, policy, None))
+        self._selector.register(self._process, selectors.EVENT_READ, self._process)
         self._top_up()
-
-    def _start(self, attempt: AttemptPolicy | None) -> _Line:
-        process = ZygoteProcess(self._launcher.launch(self._bundle, self._policy, attempt))
-        line = _Line(process, deque())
-        self._selector.register(process, selectors.EVENT_READ, line)
-        return line
 
     @property
     def pid(self) -> int | None:
         """Process id in the host's view; None until the zygote is ready."""
-        return self._line.process.pid if self.ready else None
+        return self._process.pid if self.ready else None
 
     @property
     def alive(self) -> bool:
         """Whether the zygote can still hand out children."""
-        return not self._line.process.gone
+        return not self._process.gone
 
     @property
     def ready(self) -> bool:
         """Whether the zygote has said what isolation holds."""
-        return self.isolation is not None
+        return bool(self._process.report)
 
     @property
     def failure(self) -> str:
         """Why the zygote is not alive; empty while it is."""
-        return self._line.process.failure
+        return self._process.failure
 
     @property
     def isolation(self) -> Isolation | None:
         """What holds around the children; None until `exits` has read it."""
-        return self._line.process.isolation
+        if not self.ready:
+            return None
+        isolation = isolation_of(self._process.report)
+        if not self._own.refusal:
+            return isolation
+        note = f"attempts with processes start slowly, in a zygote each ({self._own.refusal})"
+        return replace(isolation, notes=(*isolation.notes, note))
 
     def fileno(self) -> int:
         """Descriptor that is readable whenever `exits()` has something to say."""
@@ -135,7 +119,7 @@ class ZygoteFront:
         """
         if not self.alive:
             raise WorkerError("sandbox.zygote_gone", f"the zygote is gone: {self.failure}")
-        self._reap()
+        self._own.reap(0)
         if self._launcher.alone(attempt) or self._too_large(attempt):
             token, sock = self._alone(attempt)
         elif attempt.is_default:
@@ -149,39 +133,50 @@ class ZygoteFront:
         """A child inherits its zygote's address-space limit and can only lower it."""
         return (attempt.memory_bytes or 0) > self._policy.memory_bytes
 
-    def _ready_made(self) -> tuple[int, socket.socket]:
-        waiting = self._line.waiting
-        if not waiting and not self._fork(self._line, 1):
-            raise Busy("sandbox.zygote_busy", "the zygote is behind with forking")
-        taken = waiting.popleft()
-        if len(waiting) <= self._policy.reserve // 2:
+    def _alone(self, attempt: AttemptPolicy) -> Waiting:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        token = next(self._tokens)
+        try:
+            self._own.open(token, attempt, theirs)
+        except BaseException:
+            ours.close()
+            theirs.close()
+            raise
+        return token, ours
+
+    def _ready_made(self) -> Waiting:
+        if not self._reserve:
+            self._reserve += self._fork(1)
+        taken = self._reserve.popleft()
+        if len(self._reserve) <= self._policy.reserve // 2:
             self._top_up()
         return taken
 
     def _top_up(self) -> None:
         """Ask for the reserve; a zygote that is behind gets it with the next take."""
-        missing = min(self._policy.reserve - len(self._line.waiting), MOST_FDS)
+        missing = min(self._policy.reserve - len(self._reserve), MOST_FDS)
         if missing > 0:
-            self._fork(self._line, missing)
+            with suppress(Busy):
+                self._reserve += self._fork(missing)
 
-    def _fork(self, line: _Line, wanted: int, *, special: bool = False) -> bool:
+    def _fork(self, wanted: int, *, special: bool = False) -> list[Waiting]:
         pairs = [socket.socketpair() for _ in range(wanted)]
         tokens = [next(self._tokens) for _ in range(wanted)]
-        sent = line.process.fork(tokens, [end.fileno() for _, end in pairs], special=special)
-        for token, (ours, theirs) in zip(tokens, pairs, strict=True):
+        ends = [theirs.fileno() for _, theirs in pairs]
+        sent = self._process.fork(tokens, ends, special=special)
+        for ours, theirs in pairs:
             theirs.close()
             if sent:
                 ours.setblocking(False)
-                line.waiting.append((token, ours))
             else:
                 ours.close()
-        return sent
-
-    def _special(self, attempt: AttemptPolicy) -> tuple[int, socket.socket]:
-        line = _Line(self._line.process, deque())
-        if not self._fork(line, 1, special=True):
+        if not sent:
             raise Busy("sandbox.zygote_busy", "the zygote is behind with forking")
-        token, sock = line.waiting.popleft()
+        return [(token, ours) for token, (ours, _) in zip(tokens, pairs, strict=True)]
+
+    def _special(self, attempt: AttemptPolicy) -> Waiting:
+        [(token, sock)] = self._fork(1, special=True)
         frame = {
             "frame": "policy",
             "reads": [str(path) for path in attempt.reads],
@@ -191,99 +186,75 @@ class ZygoteFront:
         sock.send(encode_frame(frame, self._policy.frame_limit_bytes))
         return token, sock
 
-    def _alone(self, attempt: AttemptPolicy) -> tuple[int, socket.socket]:
-        line = self._start(attempt)
-        self._fork(line, 1)
-        token, sock = line.waiting.popleft()
-        self._own[token] = line
-        return token, sock
-
     def kill(self, token: int) -> None:
         """Have a child killed; one that has ended already is left alone."""
-        line = self._own.get(token, self._line)
-        if token in self._out and not line.process.kill(token):
+        if token in self._out and not self._told_to_kill(token):
             self._unkilled.append(token)
 
-    def _end(self, token: int, line: _Line) -> None:
-        """End a sandbox of one attempt; everything in it goes with it."""
-        del self._own[token]
-        self._selector.unregister(line.process)
-        line.process.hang_up()
-        self._ending.append(line.process)
-
-    def _reap(self) -> None:
-        self._ending = [process for process in self._ending if not process.finish(0)]
+    def _told_to_kill(self, token: int) -> bool:
+        control = self._own.control_of(token) if self._own.owns(token) else self._process
+        return control is not None and control.kill(token)
 
     def exits(self) -> list[Exit]:
         """Take every exit reported since the last call; never blocks."""
         ended: list[Exit] = []
         for key, _ in self._selector.select(0):
-            line: _Line = key.data
-            for row in line.process.drain():
+            control: ZygoteControl = key.data
+            for row in control.drain():
                 ended += self._ended(row)
-            if line.process.gone:
-                ended += self._line_lost(line)
-        for token in [token for token in self._own if token not in self._out]:
-            self._end(token, self._own[token])
-        self._reap()
-        self._kill_again()
-        return ended
-
-    def _kill_again(self) -> None:
+            if control.gone:
+                ended += self._lost(control)
+        self._own.advance()
+        self._own.reap(0)
         again, self._unkilled = self._unkilled, []
         for token in again:
             self.kill(token)
+        return ended
 
     def _ended(self, row: ExitRow) -> list[Exit]:
         token, status, cpu_us, max_rss_bytes = row
         if token not in self._out:
-            self._forget_waiting(token)
+            self._forget_reserved(token)
             return []
         self._out.discard(token)
+        if self._own.owns(token):
+            self._own.end(token)
         signal = status & 0x7F
         code = None if signal else status >> 8
         return [Exit(token, code, signal or None, cpu_us, max_rss_bytes)]
 
-    def _forget_waiting(self, token: int) -> None:
+    def _forget_reserved(self, token: int) -> None:
         """A child of the reserve ended before it was taken: it could not be confined."""
-        kept = deque(pair for pair in self._line.waiting if pair[0] != token)
-        for number, sock in self._line.waiting:
-            if number == token:
-                sock.close()
-        self._line.waiting = kept
+        for pair in [pair for pair in self._reserve if pair[0] == token]:
+            self._reserve.remove(pair)
+            pair[1].close()
 
-    def _line_lost(self, line: _Line) -> list[Exit]:
+    def _lost(self, control: ZygoteControl) -> list[Exit]:
         """A zygote has hung up: every child of it that was handed out is lost."""
-        own = [token for token, each in self._own.items() if each is line]
-        if own:
-            lost = [token for token in own if token in self._out]
-            self._end(own[0], line)
+        if control is self._process:
+            lost = [token for token in self._out if not self._own.owns(token)]
+            self._selector.unregister(control)
+            control.hang_up()
+            self._drop_reserve()
         else:
-            lost = [token for token in self._out if token not in self._own]
-            self._selector.unregister(line.process)
-            line.process.hang_up()
-            self._ending.append(line.process)
-            self._drop_waiting()
+            lost = self._own.tokens_of(control)
+            for token in lost:
+                self._own.end(token)
         self._out.difference_update(lost)
-        reason = line.process.failure
+        reason = control.failure
         return [Exit(token, None, None, 0, 0, lost=True, reason=reason) for token in lost]
 
-    def _drop_waiting(self) -> None:
-        for _, sock in self._line.waiting:
+    def _drop_reserve(self) -> None:
+        for _, sock in self._reserve:
             sock.close()
-        self._line.waiting.clear()
+        self._reserve.clear()
 
     def close(self) -> None:
         """End the zygote and every child; waits a moment for their end."""
-        for token, own in list(self._own.items()):
-            self._end(token, own)
-        self._drop_waiting()
-        if self._line.process not in self._ending:
-            self._line.process.hang_up()
-            self._ending.append(self._line.process)
-        for process in self._ending:
-            process.finish(_PATIENCE_S)
-        self._ending = []
+        self._drop_reserve()
+        self._process.hang_up()
+        self._own.close(_PATIENCE_S)
+        self._process.finish(_PATIENCE_S)
         self._selector.close()
 
 

@@ -1,27 +1,28 @@
-"""One operating-system process that is a zygote, as the host sees it.
+"""The processes that are zygotes, as the host sees them: started by it, or branched off a template.
 
-Decides how it is started, spoken to and ended. The host never forks Python: it spawns a bare
-interpreter with an empty environment and one inherited socket. Nothing here blocks except `finish`.
+Decides how they are started and ended. The host never forks Python: it spawns a bare interpreter
+with an empty environment and one inherited socket. Nothing here blocks except `finish`.
 """
 
 import os
+import select
 import shutil
 import socket
 import stat
 import subprocess
 import tempfile
 import time
-from array import array
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, cast
 
-from swarm_ray.errors import WorkerError
-from swarm_ray.ports.sandbox import Isolation
-from swarm_ray.sandbox import wire
+from typing_extensions import override
+
+from swarm_ray.errors import Busy, WorkerError
 from swarm_ray.sandbox.cgroups import PidsGroup
 from swarm_ray.sandbox.settings import Settings
+from swarm_ray.sandbox.zygote_control import ZygoteControl, control_pair
 
 # Number crunchers start a thread per core at import unless told otherwise; a zygote must have one.
 _CRUNCHERS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB")
@@ -50,29 +51,8 @@ class Launch:
     group: PidsGroup | None = None
 
 
-@dataclass(slots=True)
-class _Told:
-    """What the zygote has said so far."""
-
-    isolation: Isolation | None = None
-    failure: str = ""
-    gone: bool = False
-
-
-def _isolation(report: dict[str, Any]) -> Isolation:
-    return Isolation(
-        label=str(report["label"]),
-        driver=str(report["driver"]),
-        namespaces=tuple(report["namespaces"]),
-        landlock_abi=int(report["landlock_abi"]),
-        seccomp=bool(report["seccomp"]),
-        limits=tuple(report["limits"]),
-        notes=tuple(report["notes"]),
-    )
-
-
-class ZygoteProcess:
-    """A started zygote.
+class ZygoteProcess(ZygoteControl):
+    """A zygote that the host has started.
 
     Args:
         launch: how to start it.
@@ -83,139 +63,50 @@ class ZygoteProcess:
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._told = _Told()
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        kind = getattr(socket, "SOCK_SEQPACKET", socket.SOCK_DGRAM)
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, kind)
+        ours, theirs = control_pair()
         with theirs:
-            self._process = self._spawn(theirs.fileno())
-        self._control.setblocking(False)
-        self._control.send(wire.pack_json(wire.CONFIG, launch.settings.to_dict()))
+            try:
+                self._process = self._spawn(theirs.fileno())
+            except OSError as error:
+                ours.close()
+                self._complaints.close()
+                raise WorkerError(
+                    "sandbox.spawn_failed", f"cannot start {launch.argv[0]}: {error}"
+                ) from error
+        super().__init__(ours, launch.settings)
 
     def _spawn(self, control: int) -> subprocess.Popen[bytes]:
         paths = {name: os.environ[name] for name in _LOADER_PATHS if name in os.environ}
-        try:
-            return subprocess.Popen(  # noqa: S603 - our own argv, made by a driver
-                [*self._launch.argv, str(control)],
-                pass_fds=(control,),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                env={**_ONE_THREAD, **paths},
-                cwd="/",
-            )
-        except OSError as error:
-            self._control.close()
-            self._complaints.close()
-            raise WorkerError(
-                "sandbox.spawn_failed", f"cannot start {self._launch.argv[0]}: {error}"
-            ) from error
+        return subprocess.Popen(  # noqa: S603 - our own argv, made by a driver
+            [*self._launch.argv, str(control)],
+            pass_fds=(control,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            env={**_ONE_THREAD, **paths},
+            cwd="/",
+        )
 
     @property
     def pid(self) -> int:
         """Process id of the launcher; the zygote ends with it."""
         return self._process.pid
 
-    @property
-    def isolation(self) -> Isolation | None:
-        """What holds; None until the zygote has said so."""
-        return self._told.isolation
+    @override
+    def _last_words(self) -> str:
+        self._complaints.seek(0, os.SEEK_END)
+        self._complaints.seek(max(0, self._complaints.tell() - _MOST_COMPLAINT_BYTES))
+        said = self._complaints.read().decode(errors="replace").strip()
+        return f"[sandbox.zygote_gone] {said or 'the zygote ended'}"
 
-    @property
-    def failure(self) -> str:
-        """Why it is gone; empty while it is there."""
-        return self._told.failure
-
-    @property
-    def gone(self) -> bool:
-        """Whether it has hung up."""
-        return self._told.gone
-
-    def fileno(self) -> int:
-        """Descriptor of the control socket."""
-        return self._control.fileno()
-
-    def fork(self, tokens: list[int], fds: list[int], *, special: bool = False) -> bool:
-        """Ask for children on the given sockets; False when the zygote is too far behind.
-
-        Args:
-            tokens: one per child.
-            fds: the children's ends; the caller closes them.
-            special: the children wait for a policy frame.
-        """
-        kind = wire.FORK_SPECIAL if special else wire.FORK
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array("i", fds))]
-        return self._send(wire.pack_tokens(kind, tokens), rights)
-
-    def kill(self, token: int) -> bool:
-        """Ask to kill a child; False when the zygote is too far behind."""
-        return self._send(wire.pack_tokens(wire.KILL, [token]), [])
-
-    def _send(self, message: bytes, rights: list[Any]) -> bool:
-        if self._told.gone:
-            return True  # its children are gone as well; `exits` says so
-        try:
-            self._control.sendmsg([message], rights)
-        except BlockingIOError:
-            return False
-        except (BrokenPipeError, ConnectionResetError):
-            return True  # `drain` finds out
-        return True
-
-    def drain(self) -> list[wire.ExitRow]:
-        """Read what the zygote has said and return the exits among it."""
-        rows: list[wire.ExitRow] = []
-        while not self._told.gone:
-            try:
-                message = self._receive()
-            except BlockingIOError:
-                break
-            if not message:
-                self._hung_up()
-            elif message[:1] == wire.EXITS:
-                rows += wire.unpack_exits(message)
-            elif message[:1] == wire.READY:
-                self._told.isolation = _isolation(wire.unpack_json(message))
-            else:
-                told = wire.unpack_json(message)
-                self._told.failure = f"[{told['code']}] {told['message']}"
-        return rows
-
-    def _receive(self) -> bytes:
-        """Read one message; empty when the zygote has hung up.
-
-        A zygote that ends with orders unread resets the connection, and the reset is reported
-        before its last words, which say why: hence the second look.
-        """
-        try:
-            return self._control.recv(wire.LARGEST_BYTES)
-        except ConnectionResetError:
-            try:
-                return self._control.recv(wire.LARGEST_BYTES)
-            except ConnectionResetError:
-                return b""
-
-    def _hung_up(self) -> None:
-        self._told.gone = True
-        if not self._told.failure:
-            self._complaints.seek(0, os.SEEK_END)
-            self._complaints.seek(max(0, self._complaints.tell() - _MOST_COMPLAINT_BYTES))
-            said = self._complaints.read().decode(errors="replace").strip()
-            self._told.failure = f"[sandbox.zygote_gone] {said or 'the zygote ended'}"
-
+    @override
     def hang_up(self) -> None:
-        """Tell the zygote to end with all its children; `finish` follows."""
-        if not self._told.gone:
-            self._told.gone = True
-            self._told.failure = self._told.failure or "[sandbox.closed] the zygote was closed"
+        super().hang_up()
         self._control.close()
 
+    @override
     def finish(self, patience_s: float) -> bool:
-        """Wait for the end and remove what is left; kill when `patience_s` is over.
-
-        Args:
-            patience_s: 0 only looks, and returns False while something still ends.
-        """
         try:
             self._process.wait(patience_s)
         except subprocess.TimeoutExpired:
@@ -223,22 +114,79 @@ class ZygoteProcess:
                 return False
             self._process.kill()
             self._process.wait()
-        if not self._group_removed(patience_s):
+        if not discard(self._launch, patience_s):
             return False
         self._complaints.close()
-        if self._launch.tmp_root:
-            remove_tree(self._launch.tmp_root)
         return True
 
-    def _group_removed(self, patience_s: float) -> bool:
-        """Remove the cgroup; the last process leaves it a moment after its end was reported."""
-        group = self._launch.group
-        until = time.monotonic() + patience_s
-        while group is not None and not group.remove():
-            if time.monotonic() >= until:
-                return patience_s > 0  # a later start sweeps it
-            time.sleep(_LOOK_AGAIN_S)
+
+class BranchedZygote(ZygoteControl):
+    """A zygote that a template has branched off for one attempt.
+
+    Args:
+        launch: its orders; what concerns the start of a process is not used.
+        template: where it comes from, told at once; it takes care of the branch when it can.
+
+    Raises:
+        Busy: the template is behind.
+    """
+
+    def __init__(self, launch: Launch, template: ZygoteControl) -> None:
+        self._launch = launch
+        ours, theirs = control_pair()
+        procs = [] if launch.group is None else [os.open(launch.group.procs, os.O_WRONLY)]
+        try:
+            taken = template.branch([theirs.fileno(), *procs])
+        finally:
+            theirs.close()
+            for fd in procs:
+                os.close(fd)
+        if not taken:
+            ours.close()
+            raise Busy("sandbox.zygote_busy", "the template is behind with branching")
+        super().__init__(ours, launch.settings)
+
+    @override
+    def hang_up(self) -> None:
+        super().hang_up()
+        self._control.shutdown(socket.SHUT_WR)
+
+    @override
+    def finish(self, patience_s: float) -> bool:
+        """As told there: its launcher holds the control socket until everything in it has ended. A
+        branch that outlives `patience_s` ends with its template."""
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        while poll.poll(patience_s * 1000):
+            if not self._receive():
+                break
+        else:
+            if patience_s == 0:
+                return False
+        if not discard(self._launch, patience_s):
+            return False
+        self._control.close()
         return True
+
+
+def discard(launch: Launch, patience_s: float) -> bool:
+    """Remove a launch's cgroup and folder.
+
+    Args:
+        launch: what was started, or was to be.
+        patience_s: how long to wait for the last process to leave the group, which happens a moment
+            after its end was reported; 0 only looks, and returns False while one is there.
+    """
+    until = time.monotonic() + patience_s
+    while launch.group is not None and not launch.group.remove():
+        if time.monotonic() >= until:
+            if patience_s == 0:
+                return False
+            break  # a later start sweeps it
+        time.sleep(_LOOK_AGAIN_S)
+    if launch.tmp_root:
+        remove_tree(launch.tmp_root)
+    return True
 
 
 def remove_tree(path: str) -> None:

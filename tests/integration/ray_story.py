@@ -99,14 +99,14 @@ class Tenant:
     def events(self, run: str) -> list[ev.Event]:
         return [read_entry(data)[0] for data in self.service.entries(run, 0, 0).entries]
 
+    def rows(self, run: str) -> list[ev.Row]:
+        """Every settled row, in the log's order."""
+        events = self.events(run)
+        return [row for event in events if isinstance(event, ev.Settled) for row in event.rows]
+
     def settled(self, run: str) -> list[tuple[int, int]]:
         """(item, attempt) of every settled row."""
-        return [
-            (row.item, row.attempt)
-            for event in self.events(run)
-            if isinstance(event, ev.Settled)
-            for row in event.rows
-        ]
+        return [(row.item, row.attempt) for row in self.rows(run)]
 
     def coordinator_pid(self) -> int:
         return int(self.service.ready()["pid"])
@@ -183,6 +183,14 @@ def below(pid: int) -> list[int]:
 def command_of(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ").strip()
+    except OSError:
+        return ""
+
+
+def name_of(pid: int) -> str:
+    """The name that a process has given itself."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
 

@@ -1,8 +1,13 @@
 """Bundles for sandbox tests, and a desk at which a test talks to one worker."""
 
+import functools
 import json
+import os
 import select
 import shutil
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +17,7 @@ from typing import Any
 import pytest
 
 from swarm_ray.ports.sandbox import AttemptPolicy, Exit, Sandbox, Zygote, ZygotePolicy
+from swarm_ray.sandbox import kernel
 from swarm_ray.sandbox.drivers import BwrapDriver, LandlockDriver, NoneDriver
 from swarm_ray.sandbox.frames import FrameReader, encode_frame
 
@@ -22,15 +28,54 @@ CONFINING: dict[str, Callable[[], Sandbox]] = {
     "landlock-without-namespaces": lambda: LandlockDriver(namespaces=False),
     "bwrap": BwrapDriver,
     "bwrap-per-attempt": lambda: BwrapDriver(per_attempt=True),
+    # Every attempt asks for more memory than its zygote's children have, and so for a branch.
+    "landlock-branched": LandlockDriver,
+    "bwrap-branched": BwrapDriver,
 }
+MEMORY_BYTES = 512 << 20
+DRIVERS: dict[str, Callable[[], Sandbox]] = {**CONFINING, "none": NoneDriver}
+# What a driver needs is tried without our own code: a flaw of ours must fail a test, not skip it.
+NEW_NAMESPACES = {
+    "landlock": [
+        "unshare", *(() if os.geteuid() == 0 else ("--user",)), "--mount", "--pid", "--net",
+        "--fork", "true",
+    ],
+    "bwrap": ["bwrap", "--ro-bind", "/", "/", "--unshare-user", "--unshare-pid", "true"],
+}  # fmt: skip
+
+
+@functools.cache
+def lacking(name: str) -> str:
+    """What this machine lacks for a driver, and the remedy; empty when it lacks nothing."""
+    family = name.partition("-")[0]
+    if family == "none":
+        return ""
+    if sys.platform != "linux":
+        return f"the {name} sandbox needs Linux"
+    if family == "landlock" and kernel.landlock_abi() < kernel.NEEDED_ABI:
+        return "the kernel's Landlock is older than ABI 6: use Linux 6.12 or later"
+    if family == "bwrap" and shutil.which("bwrap") is None:
+        return "the program bwrap is not installed: install the package bubblewrap"
+    if name == "landlock-without-namespaces":
+        return ""
+    done = subprocess.run(NEW_NAMESPACES[family], capture_output=True, text=True, check=False)
+    refusal = done.stderr.strip() if done.returncode else ""
+    return refusal and f"no namespaces here: permit user namespaces ({refusal})"
+
+
+def driver_named(name: str) -> Sandbox:
+    """The driver; the test is skipped where the machine lacks what it needs."""
+    if why := lacking(name):
+        pytest.skip(why)
+    return DRIVERS[name]()
 
 
 class Desk:
     """A conversation with one worker."""
 
-    def __init__(self, zygote: Zygote, attempt: AttemptPolicy) -> None:
-        self.zygote = zygote
-        self.child = zygote.take(attempt)
+    def __init__(self, place: "Place", attempt: AttemptPolicy) -> None:
+        self.place = place
+        self.child = place.zygote.take(attempt)
         self._reader = FrameReader(LIMIT_BYTES)
         self._frames: list[dict[str, Any]] = []
 
@@ -55,10 +100,11 @@ class Desk:
         while not self._frames:
             left_s = until - time.monotonic()
             assert left_s > 0, "the worker said nothing"
-            if not select.select([self.child.sock], [], [], left_s)[0]:
-                continue
+            self.place.look(left_s, self.child.sock)
             try:
                 data = self.child.sock.recv(1 << 16)
+            except BlockingIOError:
+                continue
             except ConnectionResetError:
                 data = b""
             if not data:
@@ -75,12 +121,11 @@ class Desk:
     def exit(self) -> Exit:
         """How the worker ended."""
         until = time.monotonic() + PATIENCE_S
-        while time.monotonic() < until:
-            select.select([self.zygote.fileno()], [], [], 1)
-            for each in self.zygote.exits():
-                if each.token == self.child.token:
-                    return each
-        raise AssertionError("no exit was reported")
+        while self.child.token not in self.place.exits:
+            left_s = until - time.monotonic()
+            assert left_s > 0, "no exit was reported"
+            self.place.look(left_s)
+        return self.place.exits[self.child.token]
 
 
 class Place:
@@ -89,9 +134,23 @@ class Place:
     def __init__(self, zygote: Zygote, name: str) -> None:
         self.zygote = zygote
         self.name = name
+        self.apart = name.endswith(("branched", "per-attempt"))  # no namespace is shared
+        self.branched = name.endswith("branched")
+        self.exits: dict[int, Exit] = {}
+
+    def look(self, patience_s: float, *socks: socket.socket) -> None:
+        """Wait until the zygote or a worker says something, and hear the zygote."""
+        readable, _, _ = select.select([self.zygote.fileno(), *socks], [], [], patience_s)
+        if self.zygote.fileno() in readable:
+            self.exits |= {each.token: each for each in self.zygote.exits()}
 
     def desk(self, attempt: AttemptPolicy | None = None) -> Desk:
-        return Desk(self.zygote, attempt or AttemptPolicy())
+        return Desk(self, attempt or self.policy())
+
+    def policy(self, **fields: Any) -> AttemptPolicy:
+        """An attempt of this place that asks for something besides."""
+        usual = {"memory_bytes": MEMORY_BYTES + 1} if self.branched else {}
+        return AttemptPolicy(**{**usual, **fields})
 
     def result(
         self, task: str, attempt: AttemptPolicy | None = None, reads: Any = None, **inputs: Any
@@ -166,12 +225,18 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def place(request: pytest.FixtureRequest, hostile: Path) -> Iterator[Place]:
     """A confined place; the same zygote serves all tests, so that one test's worker could reach
     for another's leftovers."""
-    policy = ZygotePolicy(reserve=2, memory_bytes=512 << 20, frame_limit_bytes=LIMIT_BYTES)
-    zygote = CONFINING[request.param]().start(hostile, policy)
+    policy = ZygotePolicy(reserve=2, memory_bytes=MEMORY_BYTES, frame_limit_bytes=LIMIT_BYTES)
+    zygote = driver_named(request.param).start(hostile, policy)
     try:
         yield Place(zygote, request.param)
     finally:
         zygote.close()
+
+
+@pytest.fixture(name="driver_named")
+def choice_of_driver() -> Callable[[str], Sandbox]:
+    """Makes a driver by its name, for tests that need several or none of a zygote's comfort."""
+    return driver_named
 
 
 @pytest.fixture

@@ -74,6 +74,42 @@ def forks(inputs, ctx):
     return {"born": len(born), "refused": refused}
 
 
+def bombs(inputs, ctx):
+    libc.prctl(15, inputs["name"].encode())
+    ctx.progress("forking")
+    while True:
+        try:
+            os.fork()
+        except OSError:
+            time.sleep(0.01)
+
+
+def daemonises(inputs, ctx):
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            libc.prctl(15, inputs["name"].encode())
+            time.sleep(60)
+        os._exit(0)
+    os.wait()
+    ctx.tool("wait")
+    return "left alone"
+
+
+def strikes(inputs, ctx):
+    """With declared processes signals are permitted, within the attempt."""
+    told = {
+        name: outcome(lambda pid=pid: os.kill(pid, signal.SIGKILL))
+        for name, pid in inputs["pids"].items()
+    }
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(60)
+    told["own child"] = outcome(lambda: (os.kill(pid, signal.SIGKILL), os.waitpid(pid, 0))[1])
+    told["everybody"] = outcome(lambda: os.kill(-1, signal.SIGKILL))
+    return told
+
+
 def threads(inputs, ctx):
     from concurrent.futures import ThreadPoolExecutor
 

@@ -6,13 +6,13 @@ import signal
 import socket
 import sysconfig
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from swarm_ray.errors import WorkerError
-from swarm_ray.ports.sandbox import AttemptPolicy
 
 
 def all_refused(told: dict[str, Any], *but: str) -> bool:
@@ -24,10 +24,33 @@ def all_refused(told: dict[str, Any], *but: str) -> bool:
 
 def refuses_processes(place: Any) -> bool:
     """Without a namespace of its own nothing could end all processes of an attempt."""
-    with place.desk(AttemptPolicy(processes=4)) as desk:
+    with place.desk(place.policy(processes=4)) as desk:
         exit_ = desk.exit()
     assert exit_.lost
     return "sandbox.processes_unavailable" in exit_.reason
+
+
+MARK = f"left-{os.getpid()}"  # the name that processes take which a skill leaves to themselves
+
+
+def left() -> list[int]:
+    """Processes with that name that are alive, as the host sees them."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name, _, rest = path.read_text().partition("(")[2].rpartition(")")
+        except OSError:
+            continue  # it ended while we looked
+        if name == MARK and rest.split()[0] != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def comes_about(holds: Callable[[], bool], patience_s: float = 20) -> bool:
+    until = time.monotonic() + patience_s
+    while not holds() and time.monotonic() < until:
+        time.sleep(0.02)
+    return holds()
 
 
 def test_a_skill_that_raises_fails_its_input_and_nothing_else(place: Any) -> None:
@@ -50,7 +73,7 @@ def test_a_hanging_worker_is_killed_and_its_exit_reported(place: Any) -> None:
 
 
 def test_a_spinning_worker_is_ended_by_the_kernel_at_its_processor_limit(place: Any) -> None:
-    with place.desk(AttemptPolicy(cpu_s=1)) as desk:
+    with place.desk(place.policy(cpu_s=1)) as desk:
         desk.run("spins", {})
         exit_ = desk.exit()
     assert exit_.signal == signal.SIGXCPU
@@ -67,7 +90,7 @@ def test_a_worker_cannot_fork_but_may_use_threads_and_event_loops(place: Any) ->
 def test_a_worker_that_eats_memory_meets_its_limit(place: Any) -> None:
     result = place.result("eats_memory")
     assert (result["class"], result["code"]) == ("input", "worker.out_of_memory")
-    small = place.result("eats_memory", AttemptPolicy(memory_bytes=128 << 20))
+    small = place.result("eats_memory", place.policy(memory_bytes=128 << 20))
     assert small["code"] == "worker.out_of_memory"
     assert place.still_serves()
 
@@ -140,7 +163,7 @@ def test_declared_reads_are_readable_and_their_neighbours_are_not(
     repository.mkdir()
     (repository / "a.txt").write_text("declared")
     reads = {"repository": str(repository)}
-    policy = AttemptPolicy(reads=(repository,))
+    policy = place.policy(reads=(repository,))
     told = place.output("declared", policy, reads=reads, other=str(secret))
     assert told["listed"] == ["a.txt"]
     assert told["text"] == "declared"
@@ -194,7 +217,7 @@ def test_a_worker_cannot_disturb_a_sibling_the_zygote_or_the_host(place: Any) ->
         pids = {"sibling": who["pid"], "zygote": 1, "host": os.getpid()}
         if place.name == "landlock-without-namespaces":
             pids["zygote"] = place.zygote.pid or 0
-        if place.name == "bwrap-per-attempt":
+        if place.apart:
             del pids["sibling"]  # its number is the worker's own in a namespace of its own
         told = place.output("signals", pids=pids)
         assert told.pop("own") == ["own signal"]
@@ -242,7 +265,7 @@ def test_a_program_runs_only_where_processes_are_declared(place: Any, secret: Pa
         return
     told = place.output(
         "programs",
-        AttemptPolicy(processes=4),
+        place.policy(processes=4),
         secret=str(secret),
         outside=str(secret.parent / "new"),
     )
@@ -258,7 +281,7 @@ def test_declared_processes_are_counted_and_end_with_the_attempt(place: Any) -> 
     if place.name == "landlock-without-namespaces":
         assert refuses_processes(place)
         return
-    with place.desk(AttemptPolicy(processes=3)) as desk:
+    with place.desk(place.policy(processes=3)) as desk:
         desk.run("forks", {"wanted": 20})
         told = desk.result()["output"]
         began = time.monotonic()
@@ -267,6 +290,56 @@ def test_declared_processes_are_counted_and_end_with_the_attempt(place: Any) -> 
     assert told["refused"] == "BlockingIOError"
     assert exit_.code == 0
     assert time.monotonic() - began < 15  # the forked ones would have slept for 30 s
+
+
+def test_a_fork_bomb_stays_within_its_count_and_ends_with_the_attempt(place: Any) -> None:
+    if place.name == "landlock-without-namespaces":
+        assert refuses_processes(place)
+        return
+    with place.desk(place.policy(processes=5)) as desk:
+        desk.run("bombs", {"name": MARK})
+        assert desk.hear()["frame"] == "progress"
+        assert comes_about(lambda: len(left()) == 6)  # the worker and its five
+        assert place.still_serves()
+        assert len(left()) == 6
+        desk.child.kill()
+        assert desk.exit().signal == signal.SIGKILL
+    assert comes_about(lambda: not left())
+
+
+def test_a_daemon_does_not_outlive_its_attempt(place: Any) -> None:
+    if place.name == "landlock-without-namespaces":
+        assert refuses_processes(place)
+        return
+    with place.desk(place.policy(processes=3)) as desk:
+        desk.run("daemonises", {"name": MARK})
+        asked = desk.hear()
+        assert comes_about(lambda: len(left()) == 1)
+        desk.send({"frame": "reply", "id": asked["id"], "ok": True, "value": "go on"})
+        assert desk.result()["output"] == "left alone"
+        assert desk.exit().code == 0
+    assert comes_about(lambda: not left())
+
+
+def test_with_processes_a_worker_still_reaches_nobody_outside(place: Any) -> None:
+    if place.name == "landlock-without-namespaces":
+        assert refuses_processes(place)
+        return
+    with place.desk(place.policy(processes=2)) as sibling, place.desk() as ordinary:
+        told = []
+        for each in (sibling, ordinary):
+            each.run("introduces", {})
+            told.append(json.loads(each.hear()["text"]))
+        asked = [each.hear()["id"] for each in (sibling, ordinary)]
+        numbers = {"host": os.getpid(), "zygote": 1}
+        if place.name == "bwrap-per-attempt":
+            del numbers["zygote"]  # the kernel itself keeps process 1 from signals from within
+        attacks = place.output("strikes", place.policy(processes=2), pids=numbers)
+        assert attacks.pop("own child").startswith("succeeded")
+        assert all_refused(attacks)
+        for each, number in zip((sibling, ordinary), asked, strict=True):
+            each.send({"frame": "reply", "id": number, "ok": True, "value": "go on"})
+            assert each.result()["output"]["mine"] == "untouched"
 
 
 def test_a_worker_that_goes_on_after_its_result_is_killed(place: Any) -> None:

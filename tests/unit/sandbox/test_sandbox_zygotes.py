@@ -3,6 +3,8 @@
 import os
 import select
 import shutil
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -12,7 +14,6 @@ import pytest
 
 from swarm_ray.errors import UsageError, WorkerError
 from swarm_ray.ports.sandbox import AttemptPolicy, ZygotePolicy
-from swarm_ray.sandbox.drivers import BwrapDriver, LandlockDriver, NoneDriver
 from swarm_ray.sandbox.probe import ask
 
 DEFAULT = AttemptPolicy()
@@ -52,12 +53,11 @@ def make_ready(zygote: Any) -> None:
     assert wait_until(lambda: (zygote.exits(), zygote.ready)[1]), zygote.failure
 
 
-@pytest.mark.parametrize(
-    "driver",
-    [LandlockDriver, lambda: LandlockDriver(namespaces=False), BwrapDriver, NoneDriver],
-)
-def test_closing_a_zygote_leaves_no_process_and_no_file(driver: Any, hostile: Path) -> None:
-    zygote = driver().start(hostile, ZygotePolicy(reserve=3))
+@pytest.mark.parametrize("name", ["landlock", "landlock-without-namespaces", "bwrap", "none"])
+def test_closing_a_zygote_leaves_no_process_and_no_file(
+    name: str, driver_named: Any, hostile: Path
+) -> None:
+    zygote = driver_named(name).start(hostile, ZygotePolicy(reserve=3))
     make_ready(zygote)
     child = zygote.take(DEFAULT)
     assert wait_until(lambda: len(processes_below(zygote.pid)) >= 4)
@@ -71,11 +71,11 @@ def test_closing_a_zygote_leaves_no_process_and_no_file(driver: Any, hostile: Pa
     assert caught.value.code == "sandbox.zygote_gone"
 
 
-@pytest.mark.parametrize("driver", [LandlockDriver, BwrapDriver])
+@pytest.mark.parametrize("name", ["landlock", "bwrap"])
 def test_when_a_zygote_is_killed_every_child_ends_and_is_reported_lost(
-    driver: Any, hostile: Path
+    name: str, driver_named: Any, hostile: Path
 ) -> None:
-    zygote = driver().start(hostile, ZygotePolicy(reserve=2))
+    zygote = driver_named(name).start(hostile, ZygotePolicy(reserve=2))
     try:
         make_ready(zygote)
         children = [zygote.take(DEFAULT) for _ in range(3)]
@@ -92,21 +92,27 @@ def test_when_a_zygote_is_killed_every_child_ends_and_is_reported_lost(
         zygote.close()
 
 
-def test_a_host_that_dies_takes_its_zygotes_along(hostile: Path) -> None:
-    import subprocess
-    import sys
-
+@pytest.mark.parametrize(
+    ("name", "made"),
+    [
+        ("landlock", "LandlockDriver()"),
+        ("landlock-without-namespaces", "LandlockDriver(namespaces=False)"),
+        ("bwrap", "BwrapDriver()"),
+    ],
+)
+def test_a_host_that_dies_takes_its_zygote_along(
+    name: str, made: str, driver_named: Any, hostile: Path
+) -> None:
+    driver_named(name)
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
         "from swarm_ray.ports.sandbox import ZygotePolicy\n"
         "from swarm_ray.sandbox.drivers import LandlockDriver, BwrapDriver\n"
-        "for driver in (LandlockDriver(), LandlockDriver(namespaces=False), BwrapDriver()):\n"
-        f"    zygote = driver.start(Path({str(hostile)!r}), ZygotePolicy())\n"
-        "    while not zygote.ready:\n"
-        "        zygote.exits(); time.sleep(0.01)\n"
-        "    print(zygote.pid, flush=True)\n"
-        "    globals()[driver.name + str(zygote.pid)] = zygote\n"
+        f"zygote = {made}.start(Path({str(hostile)!r}), ZygotePolicy())\n"
+        "while not zygote.ready:\n"
+        "    zygote.exits(); time.sleep(0.01)\n"
+        "print(zygote.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
     root = str(Path(__file__).parents[3])
@@ -114,19 +120,17 @@ def test_a_host_that_dies_takes_its_zygotes_along(hostile: Path) -> None:
         [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, cwd=root
     ) as host:
         assert host.stdout is not None
-        zygotes = [int(host.stdout.readline()) for _ in range(3)]
-        pids = [pid for zygote in zygotes for pid in processes_below(zygote)]
-        assert len(alive(pids)) > 6
+        zygote = int(host.stdout.readline())
+        assert wait_until(lambda: len(processes_below(zygote)) > 2)
+        pids = processes_below(zygote)
         host.kill()
     assert wait_until(lambda: not alive(pids))
 
 
-def test_a_child_is_there_before_the_zygote_is_ready(hostile: Path) -> None:
-    zygote = LandlockDriver().start(hostile, ZygotePolicy(reserve=0))
+def test_a_child_is_there_before_the_zygote_is_ready(hostile: Path, driver_named: Any) -> None:
+    zygote = driver_named("landlock").start(hostile, ZygotePolicy(reserve=0))
     try:
-        began = time.monotonic()
         child = zygote.take(DEFAULT)
-        assert time.monotonic() - began < 0.05
         assert not zygote.ready
         child.close()  # a child without a run frame ends by itself
         ended: list[Any] = []
@@ -136,8 +140,10 @@ def test_a_child_is_there_before_the_zygote_is_ready(hostile: Path) -> None:
         zygote.close()
 
 
-def test_exits_are_told_on_one_descriptor_with_what_was_used(hostile: Path) -> None:
-    zygote = LandlockDriver().start(hostile, ZygotePolicy())
+def test_exits_are_told_on_one_descriptor_with_what_was_used(
+    hostile: Path, driver_named: Any
+) -> None:
+    zygote = driver_named("landlock").start(hostile, ZygotePolicy())
     try:
         make_ready(zygote)
         assert select.select([zygote.fileno()], [], [], 0)[0] == []
@@ -155,8 +161,10 @@ def test_exits_are_told_on_one_descriptor_with_what_was_used(hostile: Path) -> N
         zygote.close()
 
 
-def test_killing_a_child_with_a_sandbox_of_its_own_is_reported(hostile: Path) -> None:
-    zygote = LandlockDriver().start(hostile, ZygotePolicy())
+def test_killing_a_child_with_a_sandbox_of_its_own_is_reported(
+    hostile: Path, driver_named: Any
+) -> None:
+    zygote = driver_named("landlock").start(hostile, ZygotePolicy())
     try:
         make_ready(zygote)
         child = zygote.take(AttemptPolicy(processes=2))
@@ -169,10 +177,13 @@ def test_killing_a_child_with_a_sandbox_of_its_own_is_reported(hostile: Path) ->
         zygote.close()
 
 
-@pytest.mark.parametrize("driver", [LandlockDriver, BwrapDriver, NoneDriver])
-def test_a_folder_that_is_no_bundle_is_refused_at_once(driver: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["landlock", "bwrap", "none"])
+def test_a_folder_that_is_no_bundle_is_refused_at_once(
+    name: str, driver_named: Any, tmp_path: Path
+) -> None:
+    driver = driver_named(name)
     with pytest.raises(UsageError) as caught:
-        driver().start(tmp_path, ZygotePolicy())
+        driver.start(tmp_path, ZygotePolicy())
     assert caught.value.code == "bundle.not_readable"
 
 
@@ -191,42 +202,49 @@ def test_a_bundle_that_lacks_a_part_says_which(start: Any, fields: Any, code: st
     assert code in zygote.failure
 
 
-def test_preloaded_libraries_are_there_before_the_fork(start: Any) -> None:
+@pytest.mark.parametrize("name", ["landlock", "bwrap"])
+def test_preloaded_libraries_are_there_before_the_fork(
+    name: str, driver_named: Any, start: Any
+) -> None:
     source = (
         "import sys\nbefore = 'difflib' in sys.modules\n\n\n"
         "def f(inputs, ctx):\n    return before\n"
     )
     step = {"name": "a", "kind": "skill", "uses": "s:f", "output": "o"}
     task = {"output": "o", "steps": [step]}
-    for driver in (LandlockDriver(), BwrapDriver()):
-        assert start({"t": task}, {"s": source}, driver=driver, preload=("difflib",)).output("t")
-        assert not start({"t": task}, {"s": source}, driver=driver).output("t")
+    driver = driver_named(name)
+    assert start({"t": task}, {"s": source}, driver=driver, preload=("difflib",)).output("t")
+    assert not start({"t": task}, {"s": source}, driver=driver).output("t")
 
 
-def test_an_installed_library_may_be_preloaded_into_a_confined_worker(start: Any) -> None:
+@pytest.mark.parametrize("name", ["landlock", "bwrap"])
+def test_an_installed_library_may_be_preloaded_into_a_confined_worker(
+    name: str, driver_named: Any, start: Any
+) -> None:
     source = "import yaml\n\n\ndef f(inputs, ctx):\n    return yaml.safe_load(inputs['text'])\n"
     step = {"name": "a", "kind": "skill", "uses": "s:f", "output": "o"}
     task = {"output": "o", "steps": [{**step, "gate": "output.a == 1"}]}
-    for driver in (LandlockDriver(), BwrapDriver()):
-        place = start({"t": task}, {"s": source}, driver=driver, preload=("yaml",))
-        assert place.output("t", text="a: 1") == {"a": 1}
+    place = start({"t": task}, {"s": source}, driver=driver_named(name), preload=("yaml",))
+    assert place.output("t", text="a: 1") == {"a": 1}
 
 
-def test_no_code_of_the_bundle_runs_in_the_zygote(start: Any) -> None:
+def test_no_code_of_the_bundle_runs_in_the_zygote(start: Any, driver_named: Any) -> None:
     # Every import of this module prints its process; the zygote's own would be process 1.
     source = "import os\nwho = os.getpid()\n\n\ndef f(inputs, ctx):\n    return who\n"
     step = {"name": "a", "kind": "skill", "uses": "s:f", "output": "o"}
-    place = start({"t": {"output": "o", "steps": [step]}}, {"s": source}, driver=LandlockDriver())
+    place = start(
+        {"t": {"output": "o", "steps": [step]}}, {"s": source}, driver=driver_named("landlock")
+    )
     numbers = [place.output("t") for _ in range(4)]
     assert 1 not in numbers
     assert len(set(numbers)) == 4
 
 
-def test_a_bundle_in_shared_memory_stays_visible(hostile: Path) -> None:
+def test_a_bundle_in_shared_memory_stays_visible(hostile: Path, driver_named: Any) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         bundle = Path(folder) / "bundle"
         shutil.copytree(hostile, bundle)
-        zygote = LandlockDriver().start(bundle, ZygotePolicy())
+        zygote = driver_named("landlock").start(bundle, ZygotePolicy())
         try:
             told = ask(zygote, "reads", {"paths": [str(bundle / "knowledge" / "style.md")]})
             assert list(told["output"].values()) == ["succeeded: 9"]
@@ -235,12 +253,14 @@ def test_a_bundle_in_shared_memory_stays_visible(hostile: Path) -> None:
             zygote.close()
 
 
-def test_a_zygote_bound_to_a_processor_keeps_its_children_there(start: Any) -> None:
+def test_a_zygote_bound_to_a_processor_keeps_its_children_there(
+    start: Any, driver_named: Any
+) -> None:
     source = "import os\n\n\ndef f(inputs, ctx):\n    return sorted(os.sched_getaffinity(0))\n"
     step = {"name": "a", "kind": "skill", "uses": "s:f", "output": "o"}
     task = {"output": "o", "steps": [step]}
     permitted = sorted(os.sched_getaffinity(0))
     for cpu in (permitted[-1], None):
         policy = ZygotePolicy(cpu=cpu)
-        place = start({"t": task}, {"s": source}, driver=LandlockDriver(), policy=policy)
+        place = start({"t": task}, {"s": source}, driver=driver_named("landlock"), policy=policy)
         assert place.output("t") == (permitted if cpu is None else [cpu])
