@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from swarm_ray.client.convergence import Collect, Merge, Reduce, Vote
+    from swarm_ray.client.convergence import Collect, Custom, Merge, Reduce, Vote
     from swarm_ray.client.handle import RunHandle
     from swarm_ray.client.outcomes import (
         BudgetExceeded,
@@ -29,6 +29,7 @@ _HOMES = {
     "RunHandle": "swarm_ray.client.handle",
     "RunResult": "swarm_ray.client.results",
     "Collect": "swarm_ray.client.convergence",
+    "Custom": "swarm_ray.client.convergence",
     "Merge": "swarm_ray.client.convergence",
     "Reduce": "swarm_ray.client.convergence",
     "Vote": "swarm_ray.client.convergence",
@@ -42,6 +43,7 @@ _HOMES = {
 __all__ = [
     "BudgetExceeded",
     "Collect",
+    "Custom",
     "DeadlineExceeded",
     "Merge",
     "MinSuccessNotMet",

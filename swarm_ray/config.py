@@ -138,7 +138,11 @@ def _value(key: str, text: str, kind: object) -> str | int | Path:
         try:
             return int(text)
         except ValueError:
-            raise UsageError("config.bad_number", f"{key}={text!r} is not a whole number") from None
+            raise UsageError(
+                "config.bad_number",
+                f"{key}={text!r} is not a whole number",
+                hint=f"set {key} to digits only, or unset it",
+            ) from None
     return text
 
 

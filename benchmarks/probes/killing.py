@@ -1,5 +1,6 @@
 """Kills a worker of many items when half of them are done, lets it come back, reads what it repeated."""
 
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -12,42 +13,61 @@ from benchmarks.probes.deployment import home_settings, new_run
 from swarm_ray.core.events import Dispatched
 from swarm_ray.errors import SwarmError
 from swarm_ray.ledger.reader import Reader
+from swarm_ray.ledger.store import Store
 
 LOOK_S = 0.05
 PATIENCE_S = 1_800.0
 UNFINISHED, RECOVERY = "benchmarks.probes.unfinished", "benchmarks.probes.recovery"
 
 
-def killed_swarm(count: int, *, traced: bool = False) -> dict[str, float]:
+def killed_swarm(count: int, *, traced: bool = False, snapshot: bool = True) -> dict[str, float]:
     """Kill a coordinator half way; return what its successor did.
 
-    `first_dispatch_s` counts from just before the successor's process is started, `repeated` are
-    items dispatched again although their success was durable, `redone` items whose function ran
-    to its end twice.
+    `first_dispatch_s` counts from just before the successor's process is started, `recover_s` is
+    what of it rebuilds the run, `entries` are those it replays, `repeated` are items dispatched
+    again although their success was durable, `redone` items whose function ran to its end twice.
+    With `snapshot` the same is measured on a copy of the folder without it, under `bare_`.
     """
     with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as home:
         run, folder, trace = new_run(), home_settings(home, "none").folder, Path(home) / "trace"
-        arguments: dict[str, Any] = {"home": home, "run": run}
-        first = {**arguments, "count": count, "traced": traced}
+        first: dict[str, Any] = {"home": home, "run": run, "count": count, "traced": traced}
         _kill_at(UNFINISHED, home, first, lambda: _settled(folder, run) >= count // 2)
-        done, finished = swarms.settled_ok(folder, run), _lines(trace)
+        finished = _lines(trace)
         trace.unlink(missing_ok=True)
-        with Reader.open_readonly(folder) as reader:
-            size = reader.head(run).size
-        replay = measure(RECOVERY, only_replay=True, **arguments)
-        began_s = time.time()
-        measure(RECOVERY, **arguments)
-        after = list(swarms.entries_of(folder, run))[size:]
-        sent = [(event, record) for event, record, _ in after if isinstance(event, Dispatched)]
-        return {
-            "first_dispatch_s": sent[0][1]["time_us"] / 1e6 - began_s,
-            "replay_s": replay["replay_s"],
-            "entries": size,
-            "repeated": sum(
-                (event.swarm, item) in done for event, _ in sent for item in event.items
-            ),
-            "redone": sum(line in finished for line in _lines(trace)),
-        }
+        told: dict[str, float] = {}
+        if snapshot:
+            with tempfile.TemporaryDirectory(prefix="swarm-benchmark-") as other:
+                shutil.copytree(home, other, dirs_exist_ok=True)
+                _drop_snapshot(other, run)
+                bare = _resumed(other, run)
+            told = {f"bare_{name}": value for name, value in bare.items()}
+        told |= _resumed(home, run)
+        return {**told, "redone": sum(line in finished for line in _lines(trace))}
+
+
+def _drop_snapshot(home: str, run: str) -> None:
+    with Store.open(home_settings(home, "none").folder, create=False) as store:
+        store.drop_snapshot(run)
+
+
+def _resumed(home: str, run: str) -> dict[str, float]:
+    """Let a successor finish the run; return what it did first, and what it did again."""
+    folder = home_settings(home, "none").folder
+    done = swarms.settled_ok(folder, run)
+    with Reader.open_readonly(folder) as reader:
+        size = reader.head(run).size
+        snapshot = reader.get_snapshot(run)
+    recovery = measure(RECOVERY, home=home, run=run, only_recover=True)
+    began_s = time.time()
+    measure(RECOVERY, home=home, run=run)
+    after = list(swarms.entries_of(folder, run))[size:]
+    sent = [(event, record) for event, record, _ in after if isinstance(event, Dispatched)]
+    return {
+        "first_dispatch_s": sent[0][1]["time_us"] / 1e6 - began_s,
+        "recover_s": recovery["recover_s"],
+        "entries": size - (snapshot.size if snapshot is not None else 0),
+        "repeated": sum((event.swarm, item) in done for event, _ in sent for item in event.items),
+    }
 
 
 def killed_peer(python: str, module: str, count: int) -> float:

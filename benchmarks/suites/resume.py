@@ -2,7 +2,8 @@
 
 A process with coordinator and host (no Ray, isolation `none`) is killed; another one comes back on
 the same folder. Time counts from just before that process is started, so that the interpreter and
-all imports are in it. No snapshot is kept of a run: the whole log is replayed.
+all imports are in it. The same folder is resumed twice, as it was left and without the snapshot
+of the run: then the whole log is replayed.
 """
 
 from benchmarks.figures import Figure, median
@@ -20,7 +21,7 @@ def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     count, times = (QUICK_ITEMS, 1) if quick else (ITEMS, 3)
     compared = _peers(times) if peers else {}
     rounds = [killed_swarm(count) for _ in range(times)]
-    small = [killed_swarm(PEER_ITEMS, traced=True) for _ in range(times)]
+    small = [killed_swarm(PEER_ITEMS, traced=True, snapshot=False) for _ in range(times)]
 
     def figure(what: str, name: str, unit: str, reach: float | None = None) -> Figure:
         samples = [one[name] for one in rounds]
@@ -29,9 +30,13 @@ def run(*, quick: bool, peers: bool = False) -> list[Figure]:
     redone = [one["redone"] for one in small]
     return [
         figure(f"first new dispatch, {count} items half done", "first_dispatch_s", "s", REACH_S),
-        figure("of this, replay of the log alone", "replay_s", "s"),
+        figure("of this, rebuilding the run", "recover_s", "s"),
         figure("entries replayed", "entries", "entries"),
+        figure("first new dispatch without the snapshot", "bare_first_dispatch_s", "s", REACH_S),
+        figure("of this, rebuilding the run from its whole log", "bare_recover_s", "s"),
+        figure("entries replayed without the snapshot", "bare_entries", "entries"),
         figure("durably settled items dispatched again", "repeated", "items", 0),
+        figure("the same without the snapshot", "bare_repeated", "items", 0),
         Figure(
             f"{PEER_ITEMS} items of 50 ms, 16 at once: functions that ran to their end twice",
             median(redone),

@@ -72,11 +72,19 @@ def _json_file(path: Path) -> Any:
         return json.loads(path.read_bytes().decode("utf-8"))
     except OSError as error:
         raise UsageError(
-            "cli.input_file", f"it cannot be read: {error.strerror}", file=str(path)
+            "cli.input_file",
+            f"it cannot be read: {error.strerror}",
+            hint="check the path behind the @",
+            file=str(path),
         ) from None
     except UnicodeDecodeError:
         raise UsageError(
             "cli.input_file", "it is not UTF-8", hint="convert it to UTF-8", file=str(path)
         ) from None
     except ValueError as error:
-        raise UsageError("cli.input_file", f"it is not JSON: {error}", file=str(path)) from None
+        raise UsageError(
+            "cli.input_file",
+            f"it is not JSON: {error}",
+            hint="write one JSON value; rows of other forms are given with --items",
+            file=str(path),
+        ) from None

@@ -84,6 +84,9 @@ def gc(
     keep_days: Annotated[
         int, typer.Option("--keep-days", metavar="N", help="Keep closed runs of N days.", min=0)
     ] = 30,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be deleted.")
+    ] = False,
     json_output: Json = False,
 ) -> None:
     """Delete closed runs past their time."""
@@ -93,7 +96,11 @@ def gc(
     session = current_session()
     if not session.connected:
         output.note("connecting to the cluster (a private one is started when there is none) …")
-    deleted = dict(session.service().collect_garbage(keep_days))
-    output.data({"event": "gc", **deleted})
-    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in deleted.items())
-    output.say(f"Deleted: {told or 'nothing'}.")
+    found = session.service().collect_garbage(keep_days, dry_run=dry_run)
+    counts = {kind: len(names) for kind, names in found.items()}
+    output.data({"event": "gc", "dry_run": dry_run, **counts, "names": dict(found)})
+    told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
+    output.say(f"{'Would delete' if dry_run else 'Deleted'}: {told}.")
+    for kind, names in found.items() if dry_run else ():
+        for name in names:
+            output.say(f"  {kind.replace('_', ' ')}: {name}")

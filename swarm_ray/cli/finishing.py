@@ -12,6 +12,7 @@ from swarm_ray.cli.tables import table
 from swarm_ray.client.costs import cost_of, speed_ups
 from swarm_ray.client.following import Bodies, Follower
 from swarm_ray.client.headline import duration, first_line, headline, money
+from swarm_ray.client.outcomes import remedy_of
 from swarm_ray.client.results import cause_of
 from swarm_ray.engine.views import RunView, SwarmView
 from swarm_ray.values.ids import short
@@ -157,8 +158,8 @@ def _gains(view: RunView, output: Output) -> None:
 
 
 def _failures(swarm: SwarmView, bodies: Bodies, output: Output) -> None:
-    last = {one.item: one for one in swarm.attempts}
-    bad = [item for item in range(swarm.items) if swarm.state_of(item) in _BAD]
+    bad = swarm.in_state(*_BAD)
+    last = {one.item: one for one in swarm.attempts} if bad else {}
     for item in bad[:FAILURES_SHOWN]:
         one = last.get(item)
         why = first_line(bodies.text(one.error)) if one is not None else ""
@@ -169,7 +170,7 @@ def _failures(swarm: SwarmView, bodies: Bodies, output: Output) -> None:
         output.say(f"… and {len(bad) - FAILURES_SHOWN:,} more items without a result")
 
 
-_BAD: Final = frozenset({"failed", "skipped", "cancelled", "review"})
+_BAD: Final = ("failed", "skipped", "cancelled", "review")
 
 
 def _files(outcome: Any) -> str:
@@ -183,13 +184,8 @@ def hints(view: RunView) -> list[str]:
     end = view.run[-8:]
     found = [f"swarm-ray decide {end} {one.key} {one.choices[0]}" for one in view.questions]
     if view.closed and view.status != "done":
-        found.append(f"swarm-ray resume {end} --failed")
-    failed = [
-        item
-        for swarm in view.fan_outs()
-        for item in range(swarm.items)
-        if swarm.state_of(item) in _BAD
-    ]
+        found.append(remedy_of(view) or f"swarm-ray resume {end} --failed")
+    failed = next((bad for swarm in view.fan_outs() if (bad := swarm.in_state(*_BAD))), None)
     if failed:
         found.append(f"swarm-ray story {end} --item {failed[0]}")
     return [*found, f"swarm-ray story {end}", f"swarm-ray show {end} --html review.html"]

@@ -119,7 +119,8 @@ def show(
         text = value.get("markdown") if isinstance(value, dict) else None
         output.say(text or json.dumps(value, ensure_ascii=False, indent=2))
         return
-    output.data({**view.to_dict(), **summary_data(view, follower.bodies)})
+    if output.as_json:  # all of a large run is much
+        output.data({**view.to_dict(), **summary_data(view, follower.bodies)})
     show_summary(view, follower.bodies, output)
 
 

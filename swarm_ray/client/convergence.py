@@ -1,6 +1,6 @@
 """How the results of a mapped function become one, as values that a program writes down.
 
-Decides the words of the four strategies that a function can have; the definition checks whether
+Decides the words of the five strategies that a function can have; the definition checks whether
 they fit. `min_success_ratio` is a share as a float (0.9) or a number of items as an int (9);
 `failure_action` says what becomes of an item that was given up; `quorum` ends the swarm when that
 many items succeeded and cancels the rest.
@@ -45,6 +45,17 @@ class Reduce:
 
 
 @dataclass(frozen=True, slots=True)
+class Custom:
+    """A task of its own: the first function takes all results, each next one what the one before
+    returned; `function(value)` or `function(value, ctx)`, all run in one sandbox."""
+
+    steps: tuple[Callable[..., Any], ...]
+    min_success_ratio: float | int = 1.0
+    failure_action: FailureAction = "retry"
+    quorum: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Vote:
     """The output that most items gave, weighed by confidence.
 
@@ -58,7 +69,7 @@ class Vote:
     quorum: int = 0
 
 
-Rule = Collect | Merge | Reduce | Vote
+Rule = Collect | Merge | Reduce | Vote | Custom
 
 
 def as_definition(rule: Rule) -> Convergence:
@@ -75,6 +86,8 @@ def as_definition(rule: Rule) -> Convergence:
             return Convergence("merge", function=rule.function, **shared)
         case Reduce():
             return Convergence("reduce", function=rule.function, **shared)
+        case Custom():
+            return Convergence("custom", steps=tuple(rule.steps), **shared)
         case Vote():
             return Convergence("vote", label=rule.label, confidence=rule.confidence, **shared)
         case _:

@@ -109,10 +109,18 @@ class Follower:
         lifecycle records that it means."""
         with self._lock:
             viewer, lifecycle = self._prepared()
-            self._pace(wait_s)
-            page = self._source.entries(self.run, viewer.entries, wait_s)
-            self._page_closed = page.closed
-            return self._fold(viewer, lifecycle, page.entries)
+            found: list[Record] = []
+            for data in self._page(viewer, wait_s):
+                event = viewer.take(data)
+                stamp = {"time_us": viewer.time_us, "run": self.run}
+                found += [{**record, **stamp} for record in lifecycle.after(event)]
+            return found
+
+    def _page(self, viewer: Viewer, wait_s: float) -> Iterable[bytes]:
+        self._pace(wait_s)
+        page = self._source.entries(self.run, viewer.entries, wait_s)
+        self._page_closed = page.closed
+        return page.entries
 
     def _pace(self, wait_s: float) -> None:
         """Let entries gather: a busy run must not spend its time answering us."""
@@ -127,21 +135,17 @@ class Follower:
             self._lifecycle = Lifecycle(self._viewer.run)
         return self._viewer, self._lifecycle
 
-    def _fold(self, viewer: Viewer, lifecycle: Lifecycle, entries: Iterable[bytes]) -> list[Record]:
-        found: list[Record] = []
-        for data in entries:
-            event = viewer.take(data)
-            stamp = {"time_us": viewer.time_us, "run": self.run}
-            found += [{**record, **stamp} for record in lifecycle.after(event)]
-        return found
-
     def catch_up(self) -> RunView:
-        """Read everything that is there now and return the view."""
-        while True:
-            before = self.entries
-            self.pull(0)
-            if self._page_closed or self.entries == before:
-                return self.view()
+        """Read everything that is there now and return the view. Lifecycle records of what is
+        read here are told to nobody."""
+        with self._lock:
+            viewer, lifecycle = self._prepared()
+            while True:
+                before = viewer.entries
+                viewer.feed(self._page(viewer, 0))
+                if self._page_closed or viewer.entries == before:
+                    lifecycle.skip()
+                    return viewer.view()
 
     def wait_beyond(self, entries: int, patience_s: float = PATIENCE_S) -> None:
         """Read until there are more than so many entries: what was just asked for is in the log

@@ -144,14 +144,20 @@ class RunHandle:
         swarm, count = self._working(step)
         if not 0 <= item < count:
             raise UsageError(
-                "run.unknown_item", f"the fan-out has items 0 to {count - 1}, not {item}"
+                "run.unknown_item",
+                f"the fan-out has items 0 to {count - 1}, not {item}",
+                hint="count items from 0, in input order",
             )
         self._service().cancel(self._run, _person(), swarm, item)
 
     def _working(self, step: str) -> tuple[str, int]:
         view = self.view()
         if view.closed:
-            raise UsageError("run.not_open", f"{short('run', self._run)} is closed already")
+            raise UsageError(
+                "run.not_open",
+                f"{short('run', self._run)} is closed already",
+                hint="nothing of it runs any more; resume it to go on",
+            )
         for swarm in reversed(view.fan_outs()):
             if step in ("", swarm.step):
                 return swarm.id, swarm.items
@@ -236,6 +242,8 @@ def _only_question(view: RunView) -> str:
         raise UsageError(
             "decide.nothing_asked" if not asked else "decide.several_asked",
             f"{short('run', view.run)} asks {len(asked) or 'no'} questions",
-            hint="name one of: " + ", ".join(one.key for one in asked) if asked else "",
+            hint="name one of: " + ", ".join(one.key for one in asked)
+            if asked
+            else "go on waiting; only a run that waits for a person asks",
         )
     return asked[0].key

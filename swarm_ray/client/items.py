@@ -49,13 +49,18 @@ def read_items(source: Any, *, key: str = "") -> list[Any]:
                 hint="split it over several runs",
             )
     if not items:
-        raise UsageError(
-            "items.empty",
-            f"{name or 'the input set'} holds no item",
-            hint="pass at least one element; a swarm of nothing decides nothing",
-            **({"file": name} if name else {}),
-        )
+        raise empty_items(name or "the input set", **({"file": name} if name else {}))
     return items
+
+
+def empty_items(what: str, **where: str) -> UsageError:
+    """Return the error for an input set without an element."""
+    return UsageError(
+        "items.empty",
+        f"{what} holds no item",
+        hint="pass at least one element; a swarm of nothing decides nothing",
+        **where,
+    )
 
 
 def _rows(source: Any) -> Rows:

@@ -4,7 +4,7 @@ Decides which error a closed run becomes. Codes are the client's own and stable;
 run's log gives stands in `fields["cause"]`. Results travel with the error, also through pickle.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
@@ -14,6 +14,10 @@ from swarm_ray.errors import SwarmError, UsageError, WorkerError
 
 if TYPE_CHECKING:
     from swarm_ray.client.results import RunResult
+
+
+_INHERENT: Final = frozenset({"input", "containment", "structural", "budget"})
+"""Fates of an attempt that another attempt at the same item would share."""
 
 
 class Unfinished(SwarmError):
@@ -82,6 +86,20 @@ def _rebuild(
     return kind(code, message, hint=hint, result=result, **fields)
 
 
+def remedy_of(view: RunView) -> str:
+    """Return what must be done about a run that ended badly because resuming it would end the
+    same way; empty when resuming may help."""
+    if view.status == "budget":
+        return "raise the budget in the definition and run it anew; resuming gives time, not money"
+    if view.status != "failed" or view.code.startswith("effect."):
+        return ""
+    last = {(one.swarm, one.item): one for swarm in view.swarms for one in swarm.attempts}
+    fates = {one.status for one in last.values() if one.status != "ok"}
+    if fates - _INHERENT or not (fates or view.refusals):
+        return ""
+    return "correct the input or the definition and run it anew; resuming would fail the same way"
+
+
 def outcome_error(view: RunView, result: "RunResult") -> Unfinished | None:
     """Return the error that the end of a run means, None when it ended well or goes on."""
     if view.waiting:
@@ -104,7 +122,7 @@ def outcome_error(view: RunView, result: "RunResult") -> Unfinished | None:
             return BudgetExceeded(
                 "run.budget_exceeded",
                 f"{named} used up its budget {at}",
-                hint="raise the budget and resume; nothing that is settled is paid twice",
+                hint=remedy_of(view),
                 result=result,
                 **where,
             )
@@ -129,14 +147,15 @@ def _failed(
             "run.min_success_not_met",
             f"{named}: {len(result.ok)} of {len(result.items)} items succeeded {at},"
             f" fewer than demanded{detail}",
-            hint="look at `.result.failed`, then resume with failed=True, or lower the ratio",
+            hint=remedy_of(view)
+            or "look at `.result.failed`, then resume with failed=True, or lower the ratio",
             result=result,
             **where,
         )
     return RunFailed(
         "run.failed",
         f"{named} failed {at} ({view.code}){detail}",
-        hint="read its story, correct the cause, and resume it",
+        hint=remedy_of(view) or "read its story, correct the cause, and resume it",
         result=result,
         **where,
     )

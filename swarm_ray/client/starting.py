@@ -13,6 +13,7 @@ from typing import Any
 from swarm_ray.client.archive import resolve_run
 from swarm_ray.client.convergence import Rule, as_definition
 from swarm_ray.client.handle import RunHandle
+from swarm_ray.client.items import empty_items, read_items
 from swarm_ray.client.session import Session, current_session
 from swarm_ray.config import Settings
 from swarm_ray.definition.bundle import Bundle, pack
@@ -67,16 +68,23 @@ def complete_launch(
 
     Raises:
         UsageError: `run.unknown_input`, `run.missing_input`, `run.bad_input`,
-            `run.no_item_input`, `items.*`.
+            `run.no_item_input`, `items.*`, `items.empty` also for an input that a fan-out
+            goes over.
     """
     given = dict(inputs or {})
     if items is not None:
-        from swarm_ray.client.items import read_items
-
         name = item_input(linked)
         given[name] = read_items(items)
+    _refuse_empty(linked, given)
     declared = {name: entry.to_record() for name, entry in linked.inputs.items()}
     return Launch(linked, complete_inputs(declared, given))
+
+
+def _refuse_empty(linked: Linked, given: Mapping[str, Any]) -> None:
+    """Refuse an empty input set however it was given; a process may declare one as its default."""
+    for step in linked.plan.steps:
+        if step.fan_out is not None and given.get(step.fan_out.over) == []:
+            raise empty_items(f"the input {step.fan_out.over!r}")
 
 
 def item_input(linked: Linked) -> str:
@@ -148,7 +156,7 @@ def map(  # noqa: A001  # the word of the SDK: swarm.map(function, items)
         concurrency: how many attempts run at once.
         deadline: of the whole swarm, like `30s`; a part of it is kept for convergence.
         item_deadline: of one attempt.
-        convergence: `Collect`, `Merge`, `Vote` or `Reduce`; all results as a list by default.
+        convergence: `Collect`, `Merge`, `Reduce`, `Vote` or `Custom`; all results as a list by default.
         budget: `{"tokens": 200000, "usd": 1.5}`; never overshot.
         retry: `{"max_attempts": 3, "initial_interval": "500ms", ...}`.
         output_schema: JSON Schema that each output must match.
@@ -159,8 +167,6 @@ def map(  # noqa: A001  # the word of the SDK: swarm.map(function, items)
         UsageError: what is wrong with the function, the items or a limit; nothing was started.
         ContainmentError: `containment.nested_swarm` inside a worker.
     """
-    from swarm_ray.client.items import read_items
-
     session = current_session()
     session.isolate(isolation)
     mapped = map_process(

@@ -253,12 +253,17 @@ KINDS: dict[str, type[Event]] = {
     "run.resumed": RunResumed,
     "run.closed": RunClosed,
 }
-_NAMES: dict[type[Event], str] = {kind: name for name, kind in KINDS.items()}
+_NAMES: dict[type[Any], str] = {kind: name for name, kind in KINDS.items()}
+
+
+def name_of(kind: type[Any]) -> str:
+    """Return the wire name of an event class."""
+    return _NAMES[kind]
 
 
 def kind_of(event: Event) -> str:
     """Return the wire name of an event."""
-    return _NAMES[type(event)]
+    return name_of(type(event))
 
 
 def event_to_record(event: Event) -> dict[str, Any]:

@@ -116,6 +116,11 @@ class Run(Walk):
     def _swarm_opened(self, event: ev.SwarmOpened, now_us: int) -> list[Command]:
         if not self._asked_for(event.step, event.round, event.kind):
             return []
+        if event.swarm in self.swarms:
+            lateral = ev.StepRefused(
+                event.step, event.round, "containment.lateral", kind=event.kind
+            )
+            return self._refused(lateral, now_us)  # it has a parent already
         spec = spec_of(self.step, event.kind, self.reactions.clause)
         deadline_us = self._deadline_of(event.kind, spec, now_us)
         swarm = Swarm(event, spec, self._purse_of(event.kind, spec), now_us, deadline_us)

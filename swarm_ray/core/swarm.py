@@ -142,15 +142,16 @@ class Swarm:
 
     def _take(self, count: int) -> list[int]:
         batch: list[int] = []
-        while len(batch) < count and self.backlog.waiting:
-            if not self.purse.reserve(*self.slice):
+        backlog, attempts, slice_ = self.backlog, self.attempts, self.slice
+        while len(batch) < count and backlog.waiting:
+            if not self.purse.reserve(*slice_):
                 break
-            item = self.backlog.next()
+            item = backlog.next()
             if item < 0:
-                self.purse.settle(self.slice, (0, 0))
+                self.purse.settle(slice_, (0, 0))
                 break
-            self.backlog.move(item, "want")
-            self.wanted[item] = self.attempts[item] + 1
+            backlog.move(item, "want")
+            self.wanted[item] = attempts[item] + 1
             batch.append(item)
         return batch
 
@@ -162,12 +163,13 @@ class Swarm:
         """A host was found and the batch is durable: send it."""
         self.last_batch = max(self.last_batch, event.batch)
         sent: list[tuple[int, int]] = []
+        attempts = self.attempts
         for item, attempt in zip(event.items, event.attempts, strict=True):
             if self.wanted.get(item) != attempt:
                 continue
             del self.wanted[item]
             self.backlog.move(item, "dispatch")
-            self.attempts[item] = attempt
+            attempts[item] = attempt
             self.flights[item] = Flight(attempt, event.host, event.batch)
             sent.append((item, attempt))
         if not sent:

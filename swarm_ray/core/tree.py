@@ -1,16 +1,15 @@
-"""Containment as decisions: who may be whose parent, and what a scope token forbids.
+"""Containment as decisions: what a scope token forbids, and which sub-agents a worker may have.
 
-Decides by shape alone. A run owns swarms, a swarm owns workers, a worker owns sub-agents inside
-its own boundary; every other edge is refused. Hosts ask `refuse_swarm` and `grant_delegate` before
-they act, and the operating system enforces the same rules a second time. `Tree` states the rule for
-whole trees; no shell admits its edges through it yet.
+Every edge of the execution tree is decided where its parent stands. A run takes a swarm only as the
+answer to what its current step asked for (`core.run`), a swarm takes attempts only of its own items
+and rows only of attempts that are out (`core.swarm`), a host answers only for what it was given
+(`engine.desk`), and a worker owns nothing but sub-agents within its own boundary: that is decided
+here, host-side, and the operating system enforces it a second time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from swarm_ray.errors import ContainmentError
-
-CHILDREN = {"run": "swarm", "swarm": "worker", "worker": "agent", "agent": "agent"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,47 +31,6 @@ class DelegateLimits:
     count: int = 0
 
 
-@dataclass(slots=True)
-class Tree:
-    """The execution tree of a run, as far as it has been admitted. Node ids are paths:
-    `run`, `run/swarm`, `run/swarm/worker`, `run/swarm/worker/agent/...`."""
-
-    kinds: dict[str, str] = field(default_factory=dict)
-
-    def admit(self, parent: str, name: str, kind: str) -> str:
-        """Add a node below `parent` and return its path.
-
-        Raises:
-            ContainmentError: `containment.nested_swarm` when a worker or agent would own a
-                swarm, `containment.lateral` when the edge is not parent to child.
-        """
-        if not parent and kind == "run":
-            self.kinds[name] = kind
-            return name
-        owner = self.kinds.get(parent)
-        if kind == "swarm" and owner in ("worker", "agent"):
-            raise ContainmentError(
-                "containment.nested_swarm",
-                f"{parent} is a worker and may not start a swarm",
-                hint="let the parent process fan out in a later step",
-            )
-        if owner is None or CHILDREN.get(owner) != kind:
-            raise ContainmentError(
-                "containment.lateral",
-                f"{parent or 'nobody'} ({owner or 'unknown'}) may not own a {kind}",
-                hint="workers talk to their coordinator only",
-            )
-        path = f"{parent}/{name}"
-        self.kinds[path] = kind
-        return path
-
-    def forget(self, path: str) -> None:
-        """Drop a finished node with everything below it."""
-        below = f"{path}/"
-        for node in [node for node in self.kinds if node == path or node.startswith(below)]:
-            del self.kinds[node]
-
-
 def refuse_swarm(scope: Scope | None, what: str) -> None:
     """Refuse to open or join a swarm for a caller that already holds a scope.
 
@@ -89,17 +47,43 @@ def refuse_swarm(scope: Scope | None, what: str) -> None:
     )
 
 
-def grant_delegate(limits: DelegateLimits, depth: int, used: int) -> None:
-    """Allow one more sub-agent at `depth` (1 = child of the worker) after `used` of them.
+@dataclass(slots=True)
+class Agents:
+    """The sub-agents of one worker as the host has granted them.
 
-    Raises:
-        ContainmentError: `containment.delegate_depth` or `containment.delegate_count`.
+    A worker runs them one inside the other, so each is a child of the worker or of the last one
+    that was granted at the depth above its own; any other depth names no parent. A worker can
+    hide nesting, since its sub-agents are calls in its own process, but not their number.
     """
-    if depth > limits.depth:
-        raise ContainmentError(
-            "containment.delegate_depth", f"sub-agents may nest {limits.depth} deep, not {depth}"
-        )
-    if used >= limits.count:
-        raise ContainmentError(
-            "containment.delegate_count", f"a worker may have {limits.count} sub-agents"
-        )
+
+    limits: DelegateLimits
+    granted: int = 0
+    last_depth: int = 0
+
+    def admit(self, depth: int) -> int:
+        """Grant one more sub-agent at `depth` (1 = child of the worker); return its number.
+
+        Raises:
+            ContainmentError: `containment.lateral` when no granted sub-agent can be its parent,
+                `containment.delegate_depth` or `containment.delegate_count`.
+        """
+        if not 1 <= depth <= self.last_depth + 1:
+            raise ContainmentError(
+                "containment.lateral",
+                f"a sub-agent at depth {depth} would have no parent",
+                hint="a sub-agent is asked for by the worker or by a sub-agent of it",
+            )
+        if depth > self.limits.depth:
+            raise ContainmentError(
+                "containment.delegate_depth",
+                f"sub-agents may nest {self.limits.depth} deep, not {depth}",
+                hint="raise `depth` under `delegate:` of the task",
+            )
+        if self.granted >= self.limits.count:
+            raise ContainmentError(
+                "containment.delegate_count",
+                f"a worker may have {self.limits.count} sub-agents",
+                hint="raise `count` under `delegate:` of the task",
+            )
+        self.granted, self.last_depth = self.granted + 1, depth
+        return self.granted

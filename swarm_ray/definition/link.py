@@ -33,6 +33,7 @@ def link(
     *,
     models: ModelCapabilities | None = None,
     effects: Collection[str] | None = None,
+    sites: bool = False,
 ) -> Linked:
     """Check every reference of a definition and compile it.
 
@@ -40,11 +41,14 @@ def link(
         source: a loaded definition.
         models: what the configured model endpoint can do; None when there is none.
         effects: names of the tools that effects may use; None leaves them unchecked.
+        sites: True when a solver places the items over known sites, so that requirements on the
+            place and copies of items are served.
 
     Raises:
         StructuralError: `definition.flawed`, with every flaw of every file.
     """
-    linking = Linking(source, models, frozenset(effects) if effects is not None else None)
+    known_effects = frozenset(effects) if effects is not None else None
+    linking = Linking(source, models, known_effects, sites=sites)
     process = source.process.model
     inputs = process_inputs(linking)
     known: dict[str, Schema | None] = {name: entry.schema for name, entry in inputs.items()}

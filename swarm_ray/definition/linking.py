@@ -26,10 +26,13 @@ class Linking:
         source: Source,
         models: ModelCapabilities | None,
         effects: frozenset[str] | None,
+        *,
+        sites: bool,
     ) -> None:
         self.source = source
         self.models = models
         self.effects = effects
+        self.sites = sites
         self.flaws: list[Flaw] = list(source.flaws)
         self.notes: list[str] = []
         self.tasks: dict[str, dict[str, Any]] = {}

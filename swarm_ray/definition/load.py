@@ -4,7 +4,8 @@ Decides whether the text of each file is a process, a task or bindings, and coll
 with them. Never follows a reference between files except to load the tasks that a process names.
 """
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -32,6 +33,11 @@ _RANGE_TYPES: Final = frozenset(
         "string_too_short",
     }
 )
+
+_STAND_INS: Final[dict[str | int, int]] = {"concurrency": 1}
+"""Values for required keys about which nothing else has a say."""
+_NAMING: Final = frozenset({"name", "inputs", "input", "output", "steps", "task", "over"})
+"""Keys whose names others refer to: without them, linking would find flaws that are none."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -67,11 +73,12 @@ class Source:
 def load_process(path: Path | str, *, without_bindings: bool = False) -> Source:
     """Load a definition from its folder or its process file.
 
-    Flaws of task and bindings files are kept in the result and raised by `link` with the others.
+    Flaws are kept in the result and raised by `link` with those that it finds.
 
     Raises:
         UsageError: `definition.no_process`, `definition.malformed_yaml` and the like.
-        StructuralError: `definition.flawed` when the process file itself does not hold.
+        StructuralError: `definition.flawed` when so much is wrong with the process file that it
+            cannot be linked.
     """
     path = Path(path)
     folder, name = (path, PROCESS_FILE) if path.is_dir() else (path.parent, path.name)
@@ -94,7 +101,11 @@ def load_files(files: Files, name: str = PROCESS_FILE, *, without_bindings: bool
     process = _document(files, name, ProcessFile, flaws)
     if process is None:
         raise_flaws(flaws, about=files.shown(name))
-        raise UsageError("definition.no_process", "the process file holds no process")
+        raise UsageError(
+            "definition.no_process",
+            "the process file holds no process",
+            hint="begin it with `process: NAME`",
+        )
     tasks: dict[str, Document[TaskFile]] = {}
     broken: set[str] = set()
     wanted = list(_named_by_process(process.model))
@@ -137,8 +148,36 @@ def _document(files: Files, name: str, kind: type[M], flaws: list[Flaw]) -> Docu
     try:
         return Document(name, text, kind.model_validate(text.value))
     except ValidationError as error:
-        flaws += {_flaw(text, kind, detail) for detail in error.errors(include_url=False)}
+        details = error.errors(include_url=False)
+        flaws += {_flaw(text, kind, detail) for detail in details}
+        model = _mended(text.value, kind, [detail["loc"] for detail in details])
+        return Document(name, text, model) if model is not None else None
+
+
+def _mended(value: Any, kind: type[M], paths: Iterable[tuple[str | int, ...]]) -> M | None:
+    """Return the model without the keys that do not hold, so that linking can find what else is
+    wrong; None when something is missing then, or when a name is among them that others refer to.
+    """
+    mended = copy.deepcopy(value)
+    for path in paths:
+        at: Any = mended
+        for part in path[:-1]:
+            at = at[part] if _holds(at, part) else None
+        key = path[-1]
+        if not isinstance(at, dict) or key in _NAMING:
+            return None
+        at.pop(key, None)
+        at |= {key: _STAND_INS[key]} if key in _STAND_INS else {}
+    try:
+        return kind.model_validate(mended)
+    except ValidationError:
         return None
+
+
+def _holds(value: Any, part: str | int) -> bool:
+    if isinstance(value, list):
+        return isinstance(part, int) and part < len(value)
+    return isinstance(value, dict) and part in value
 
 
 def _flaw(text: Text, kind: type[BaseModel], detail: ErrorDetails) -> Flaw:

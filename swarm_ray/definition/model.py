@@ -104,7 +104,7 @@ class Redundancy(Strict):
     """Independent copies of one item."""
 
     copies: Annotated[int, Field(ge=1, le=9)] = 1
-    across: Literal["organisation", "region", "node"] = "node"
+    across: Literal["organisation", "region", "site", "node"] = "node"
     tiebreak: Literal["third", "human", "conservative"] = "third"
 
 

@@ -19,6 +19,7 @@ from swarm_ray.values.codec import encode_json
 
 ITEMS: Final = "items"
 RESULTS: Final = "results"
+CONVERGED: Final = "converged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,16 @@ class Convergence:
     """How the results of a mapped function become one.
 
     `min_success_ratio`: a float is a share of the items, an int a count. `function` is the merge
-    function `f(results, ctx)` or reduction `f(acc, result, ctx)` of those strategies. `label` and
-    `confidence` name the fields of a vote; without `label` the output itself is the vote.
+    function `f(results, ctx)` or reduction `f(acc, result, ctx)` of those strategies, `steps` are
+    the functions of a custom one. `label` and `confidence` name the fields of a vote; without
+    `label` the output itself is the vote.
     """
 
     strategy: str = "collect"
     min_success_ratio: float | int = 1.0
     failure_action: str = "retry"
     function: Callable[..., Any] | None = None
+    steps: tuple[Callable[..., Any], ...] = ()
     label: str = ""
     confidence: str = ""
     quorum: int = 0
@@ -130,6 +133,8 @@ def _convergence(rule: Convergence, files: dict[str, str]) -> tuple[dict[str, An
     if rule.label:
         converge["vote"] = {"label": rule.label}
         converge["vote"] |= {"confidence": rule.confidence} if rule.confidence else {}
+    if rule.steps:
+        return converge | {"task": CONVERGED}, _custom(rule.steps, files)
     if rule.function is None:
         return converge, set()
     if rule.strategy not in ("merge", "reduce"):
@@ -142,3 +147,25 @@ def _convergence(rule: Convergence, files: dict[str, str]) -> tuple[dict[str, An
     files["skills/converged.py"] = source.text
     converge["uses"] = f"converged:{rule.function.__name__}"
     return converge, set(source.libraries)
+
+
+def _custom(functions: tuple[Callable[..., Any], ...], files: dict[str, str]) -> set[str]:
+    """Write the task of a custom convergence, a step per function; return the libraries needed."""
+    imports, calls, steps = [], [], []
+    libraries: set[str] = set()
+    value = RESULTS
+    for number, function in enumerate(functions, 1):
+        source = skill_source(function)
+        libraries |= set(source.libraries)
+        files[f"skills/{CONVERGED}_{number}.py"] = source.text
+        imports.append(f"from {CONVERGED}_{number} import {function.__name__} as function_{number}")
+        given = f"inputs[{value!r}]" + (", ctx" if arguments_of(function) == 2 else "")
+        calls.append(f"def step_{number}(inputs, ctx):\n    return function_{number}({given})\n")
+        step = {"name": f"step_{number}", "uses": f"{CONVERGED}:step_{number}", "input": value}
+        value = f"value_{number}"
+        steps.append({**step, "output": value})
+    head = '"""Calls the functions of the convergence in order."""'
+    files[f"skills/{CONVERGED}.py"] = "\n\n\n".join([head, "\n".join(imports), *calls])
+    task = {"task": CONVERGED, "version": 1, "input": {RESULTS: "list"}, "steps": steps}
+    files[f"{CONVERGED}.yaml"] = encode_json({**task, "output": value}).decode()
+    return libraries

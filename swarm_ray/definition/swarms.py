@@ -218,17 +218,19 @@ def _check_models(
 def _refuse_requirements(
     linking: Linking, document: Document[ProcessFile], fan_out: FanOut, path: Path
 ) -> None:
-    """Hard requirements that no solver here enforces are refused, never ignored."""
+    """Hard requirements are refused, never ignored, where no solver places items over sites."""
+    if linking.sites:
+        return
     for name in ("residency", "hardware", "deadline_probability"):
         if getattr(fan_out.requires, name):
             linking.flaw(
                 document,
                 "definition.requirement_unserved",
-                f"`requires: {{{name}: ...}}` is not served by this version",
+                f"`requires: {{{name}: ...}}` is not served on this cluster alone",
                 *path,
                 "requires",
                 name,
-                hint="take it out; placement over sites is to come",
+                hint="`swarm-ray plan --sites FILE` shows where it would hold; take it out to run here",
             )
 
 
@@ -242,7 +244,7 @@ def _check_verification(
     _refuse_requirements(linking, document, fan_out, path)
     asked = fan_out.verification
     at = (*path, "verification")
-    if asked.redundancy and asked.redundancy.copies > 1:
+    if asked.redundancy and asked.redundancy.copies > 1 and not linking.sites:
         message = "redundant copies of an item are not served by this version"
         hint = "set copies to 1, or use a vote over several items"
         code = "definition.redundancy_unserved"

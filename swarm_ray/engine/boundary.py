@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from swarm_ray.core.tree import DelegateLimits, Scope, grant_delegate, refuse_swarm
+from swarm_ray.core.tree import Agents, DelegateLimits, Scope, refuse_swarm
 from swarm_ray.errors import SwarmError, UsageError
 from swarm_ray.models.slice import Slice
 from swarm_ray.values.codec import encode_json
@@ -28,6 +28,7 @@ class Said:
     artifact_bytes: int = 0
     memory_bytes: int = 0
     agents: int = 0
+    """Number of sub-agents."""
 
 
 class Boundary:
@@ -51,7 +52,7 @@ class Boundary:
         self._scope = scope
         self._services = services
         self._slice = slice_
-        self._limits = limits
+        self._agents = Agents(limits)
 
     def request(self, frame: Mapping[str, Any], kind: object) -> Any:
         """Return the answer, or a function that takes its time to find it.
@@ -71,7 +72,11 @@ class Boundary:
             case "model":
                 return self._service("model", frame.get("request"))
             case _:
-                raise UsageError("worker.bad_frame", f"a worker sent a frame {kind!r}")
+                raise UsageError(
+                    "worker.bad_frame",
+                    f"a worker sent a frame {kind!r}",
+                    hint="ask through `ctx` only",
+                )
 
     def _tool(self, name: str, args: Any) -> Any:
         if name.startswith("swarm."):
@@ -98,10 +103,10 @@ class Boundary:
         chain = str(frame.get("chain"))
         if frame.get("op") == "append":
             if len(self.said.memory) >= MAX_MEMORY_RECORDS:
-                raise UsageError("memory.full", f"a worker may write {MAX_MEMORY_RECORDS} records")
+                raise _memory_full(f"{MAX_MEMORY_RECORDS} records")
             self.said.memory_bytes += len(encode_json(frame.get("payload")))
             if self.said.memory_bytes > MAX_MEMORY_BYTES:
-                raise UsageError("memory.full", f"a worker may remember {MAX_MEMORY_BYTES} bytes")
+                raise _memory_full(f"{MAX_MEMORY_BYTES} bytes")
             self.said.memory.append({"chain": chain, "payload": frame.get("payload")})
             return len(self.said.memory)
         return [one["payload"] for one in self.said.memory if one["chain"] == chain]
@@ -111,7 +116,11 @@ class Boundary:
         size = len(base64.b64decode(data))
         self.said.artifact_bytes += size
         if self.said.artifact_bytes > MAX_ARTIFACT_BYTES:
-            raise UsageError("artifact.too_large", f"a worker may make {MAX_ARTIFACT_BYTES} bytes")
+            raise UsageError(
+                "artifact.too_large",
+                f"a worker may make {MAX_ARTIFACT_BYTES} bytes",
+                hint="make fewer or smaller artifacts",
+            )
         self.said.artifacts.append(
             {
                 "name": str(frame.get("name")),
@@ -121,11 +130,17 @@ class Boundary:
         )
         return size
 
-    def _delegate(self, frame: Mapping[str, Any]) -> bool:
-        depth = max(1, int(frame.get("depth", 1)))
-        grant_delegate(self._limits, depth, self.said.agents)
-        self.said.agents += 1
-        return True
+    def _delegate(self, frame: Mapping[str, Any]) -> int:
+        self.said.agents = self._agents.admit(int(frame.get("depth", 1)))
+        return self.said.agents
+
+
+def _memory_full(most: str) -> UsageError:
+    return UsageError(
+        "memory.full",
+        f"a worker may remember {most}",
+        hint="remember less, or return it as part of the output",
+    )
 
 
 def refusal(number: Any, error: SwarmError) -> dict[str, Any]:

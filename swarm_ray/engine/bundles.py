@@ -4,6 +4,7 @@ Decides nothing: a bundle is found by digest, checked when it is read, and read 
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from swarm_ray.core.events import RunOpened
 from swarm_ray.core.plan import Plan
 from swarm_ray.definition.bundle import LINKED_FILE, PLAN_FILE, read_bundle
 from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.ledger.database import sync_folder
 from swarm_ray.values.codec import encode
 from swarm_ray.values.digests import sha256
 from swarm_ray.values.records import from_record, to_record
@@ -46,10 +48,16 @@ class BundleShelf:
         loaded = self._loaded[digest] = _read(data, digest)
         self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"{digest}.bundle"
-        if not path.exists():
-            part = path.with_suffix(".part")
-            part.write_bytes(data)
-            part.replace(path)
+        if path.exists():
+            path.touch()  # in use again: it is no garbage
+            return loaded
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(self._folder)
         return loaded
 
     def get(self, digest: str) -> Loaded:
@@ -61,7 +69,11 @@ class BundleShelf:
         if digest not in self._loaded:
             path = self._folder / f"{digest}.bundle"
             if not path.exists():
-                raise UsageError("bundle.unknown", f"no bundle {digest[:12]} is kept here")
+                raise UsageError(
+                    "bundle.unknown",
+                    f"no bundle {digest[:12]} is kept here",
+                    hint="restore the file below `bundles` of the tenant's folder from a copy",
+                )
             self._loaded[digest] = _read(path.read_bytes(), digest)
         return self._loaded[digest]
 

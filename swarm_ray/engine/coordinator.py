@@ -5,7 +5,6 @@ events. One event loop, one engine; a command is performed only after its event 
 """
 
 import asyncio
-import json
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -16,27 +15,25 @@ from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
 from swarm_ray.core.tables import RunState
-from swarm_ray.definition.references import fill, names_in
 from swarm_ray.engine.admin import AdminLog
 from swarm_ray.engine.bundles import BundleShelf, Loaded
 from swarm_ray.engine.converging import converge
 from swarm_ray.engine.desk import Desk
 from swarm_ray.engine.dispatching import Dispatcher
-from swarm_ray.engine.loop import Engine, Happening
+from swarm_ray.engine.loop import Engine, Happening, unknown_run
 from swarm_ray.engine.preparing import Prepared, prepare
+from swarm_ray.engine.proposing import proposal_of
 from swarm_ray.engine.values import RunValues
 from swarm_ray.errors import IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import Hosts
 from swarm_ray.ports.log import Body, Ledger
 from swarm_ray.ports.solver import Solver
-from swarm_ray.ports.supervisor import Proposal, Supervisor
+from swarm_ray.ports.supervisor import Supervisor
 from swarm_ray.values.codec import encode_json
 
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 STEP_EVENTS = 512
-TARGET = "folder"
-"""Argument of an effect that says where: from the definition or a run input, never from a worker."""
 POSTED_LOOK_S = 0.5
 
 
@@ -79,7 +76,7 @@ class Coordinator:
         self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
-        self.refused: dict[str, IntegrityError] = {}
+        self.refused: dict[str, IntegrityError | UsageError] = {}
         self.admin = AdminLog(ledger, self.epoch, clock)
         self.admin.coordinator(key.public)
         self.dispatcher = Dispatcher(self, hosts, key)
@@ -97,10 +94,11 @@ class Coordinator:
             self._perform(run, command)
 
     def _recover(self, run: str) -> list[tuple[str, cmd.Command]]:
-        """Replay one run. A log that cannot be trusted stops this run, not the others."""
+        """Recover one run. A log that cannot be trusted, or a bundle that is gone, stops this run,
+        not the others."""
         try:
             commands = self.engine.recover([run])
-        except IntegrityError as error:
+        except (IntegrityError, UsageError) as error:
             LOGGER.exception("run %s is not recovered", run)
             self.refused[run] = error
             return []
@@ -109,6 +107,8 @@ class Coordinator:
 
     async def stop(self) -> None:
         """Stop without touching any run; a new coordinator goes on from the log."""
+        if self.failure is None:
+            self.engine.rest(leaving=True)
         for handle in self._timers.values():
             handle.cancel()
         for task in list(self._tasks):
@@ -142,7 +142,11 @@ class Coordinator:
         closed = self.thread_of(run).closed
         if closed is None or closed.status == "done":
             self.engine.drop(run)
-            raise UsageError("resume.ended_well", f"run {run} is done; nothing is left to do")
+            raise UsageError(
+                "resume.ended_well",
+                f"run {run} is done; nothing is left to do",
+                hint="start a new run to do it again",
+            )
         self.dispatcher.restore(run)
 
     def thread_of(self, run: str) -> Run:
@@ -150,16 +154,16 @@ class Coordinator:
 
         Raises:
             UsageError: `engine.unknown_run`.
-            IntegrityError: why its log was refused.
+            IntegrityError: why its log was refused; UsageError when its bundle is gone.
         """
         self.trust(run)
         thread = self.engine.threads.get(run)
         if thread is None:
-            raise UsageError("engine.unknown_run", f"no run {run} is open here")
+            raise unknown_run(run)
         return thread.run
 
     def trust(self, run: str) -> None:
-        """Raise the IntegrityError for which a run's log was refused, if it was."""
+        """Raise the error for which a run was refused, if it was."""
         if run in self.refused:
             raise self.refused[run]
 
@@ -181,7 +185,12 @@ class Coordinator:
         """
         asked = self.questions.get((run, question))
         if asked is None or question not in self.thread_of(run).questions:
-            raise UsageError("decide.unknown_question", f"run {run} does not ask {question!r}")
+            open_keys = sorted(self.thread_of(run).questions)
+            raise UsageError(
+                "decide.unknown_question",
+                f"run {run} does not ask {question!r}",
+                hint=f"it asks: {', '.join(open_keys)}" if open_keys else "nothing is asked now",
+            )
         if choice not in asked.choices:
             raise UsageError(
                 "decide.unknown_choice",
@@ -238,6 +247,7 @@ class Coordinator:
                 batch, self._inbox = self._inbox[:STEP_EVENTS], self._inbox[STEP_EVENTS:]
                 self._step(batch)
                 await asyncio.sleep(0)
+            self.engine.rest()
 
     def _wanted(self, happening: Happening) -> bool:
         return happening.run in self.engine.threads or isinstance(
@@ -366,22 +376,13 @@ class Coordinator:
             self.post(run, self.decision(run, command.question, command.default, "default", ""))
 
     async def _propose(self, run: str, command: cmd.Propose) -> None:
-        machine = self.thread_of(run)
-        step = machine.plan.steps[command.step]
-        assert step.effect is not None
         values = self.values_of(run)
         try:
-            given = {name: values.find(name) for name in step.inputs}
-            template = json.loads(step.effect.arguments)
-            arguments = fill(template, given)
+            proposal = proposal_of(command, self.thread_of(run), values)
         except SwarmError as error:
             failed = ev.EffectSettled(command.step, command.key, "failed", code=error.code)
             self.post(run, failed)
             return
-        declared = not names_in(template.get(TARGET)) & machine.outputs.keys()
-        proposal = Proposal(
-            command.key, run, step.name, step.effect.tool, arguments, declared=declared
-        )
         settled = await self._supervisor.settle(proposal)
         outcome = ""
         if settled.outcome is not None:

@@ -101,7 +101,7 @@ class Desk:
 
         Raises:
             IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.over_slice`,
-                `desk.wrong_body`, or what `verify_batch` raises.
+                `desk.over_delegates`, `desk.wrong_body`, or what `verify_batch` raises.
         """
         outcome = delivery.outcome
         parcel = self.parcels.get(outcome.batch)
@@ -113,6 +113,11 @@ class Desk:
         if any(ordered.get(row.item) != row.attempt for row in outcome.rows):
             raise IntegrityError(
                 "desk.unordered_row", f"{host.name} answers for an item that it was not given"
+            )
+        most = int((self.task.get("delegate") or {}).get("count", 0))
+        if any(row.sub_agents > most for row in outcome.rows):
+            raise IntegrityError(
+                "desk.over_delegates", f"{host.name} says a worker had more than {most} sub-agents"
             )
         _check_bodies(outcome.rows, delivery)
         public = PublicKey(host.public_key)

@@ -18,7 +18,7 @@ from swarm_ray.core.pool import Pool
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import SwarmState
 from swarm_ray.engine.desk import Desk
-from swarm_ray.engine.history import read_entry
+from swarm_ray.engine.history import entries_of
 from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
 
@@ -80,9 +80,8 @@ class Dispatcher:
         }
         if not out:
             return
-        for data in self.coordinator.ledger.entries(run):
-            event, record = read_entry(data)
-            if isinstance(event, ev.Dispatched) and (event.swarm, event.batch) in out:
+        for event, record in entries_of(self.coordinator.ledger.entries(run), ev.Dispatched):
+            if (event.swarm, event.batch) in out:
                 seat = self.seats.get(event.host)
                 if seat is not None:
                     self.desks[event.swarm].parcel(event, record["epoch"], seat, self.key)

@@ -6,18 +6,27 @@ follows now. It never performs a command and never writes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from swarm_ray.core.commands import Command, command_to_record
-from swarm_ray.core.events import SEMANTICS, Event, RunOpened, event_from_record, event_to_record
+from swarm_ray.core.events import (
+    SEMANTICS,
+    Event,
+    RunOpened,
+    event_from_record,
+    event_to_record,
+    name_of,
+)
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.run import Run
 from swarm_ray.errors import IntegrityError
 from swarm_ray.values.codec import decode, encode
 
 DIGEST_CHARS = 16
+
+E = TypeVar("E", bound=Event)
 
 
 @dataclass(slots=True)
@@ -75,6 +84,21 @@ def read_entry(data: bytes) -> tuple[Event, dict[str, Any]]:
     return event_from_record({"kind": record["kind"], "event": record["event"]}), record
 
 
+def entries_of(entries: Iterable[bytes], kind: type[E]) -> Iterator[tuple[E, dict[str, Any]]]:
+    """Yield the events of one kind with their records, in order; the others are not decoded, for
+    in canonical form the kind of an entry can be found as text.
+
+    Raises:
+        IntegrityError: what `read_entry` raises for one of this kind.
+    """
+    mark = f'"kind":"{name_of(kind)}"'.encode()
+    for data in entries:
+        if mark in data:
+            event, record = read_entry(data)
+            if isinstance(event, kind):
+                yield event, record
+
+
 def _framed(record: dict[str, Any]) -> bool:
     acted = record.get("acted", [0, ""])
     return (
@@ -86,24 +110,28 @@ def _framed(record: dict[str, Any]) -> bool:
     )
 
 
-def replay(entries: Iterable[bytes], plan_of: Callable[[RunOpened], Plan]) -> Thread:
+def replay(
+    entries: Iterable[bytes],
+    plan_of: Callable[[RunOpened], Plan],
+    thread: Thread | None = None,
+) -> Thread:
     """Rebuild a run from its entries.
 
     Args:
-        entries: all entries of the run log, in order.
+        entries: all entries of the run log in order, or those behind `thread`.
         plan_of: the plan that the first entry names.
+        thread: the run as it was at an earlier size; it is moved on.
 
     Raises:
         IntegrityError: `replay.not_opened`, `replay.unknown_semantics`, `replay.diverged` with
             the number of the first entry that no longer gives the commands it gave, or what
             `read_entry` raises.
     """
-    thread: Thread | None = None
-    for number, data in enumerate(entries):
+    for data in entries:
         event, record = read_entry(data)
         if thread is None:
-            thread = Thread(Run(plan_of(_opening(event))))
-        _compare(record, thread, number)
+            thread = Thread(Run(plan_of(opening(event))))
+        _compare(record, thread)
         thread.size += 1
         thread.time_us = record["time_us"]
         thread.handle(event, thread.time_us)
@@ -112,7 +140,12 @@ def replay(entries: Iterable[bytes], plan_of: Callable[[RunOpened], Plan]) -> Th
     return thread
 
 
-def _opening(event: Event) -> RunOpened:
+def opening(event: Event) -> RunOpened:
+    """Return the first event of a run log.
+
+    Raises:
+        IntegrityError: `replay.not_opened`, `replay.unknown_semantics`.
+    """
     if not isinstance(event, RunOpened):
         raise IntegrityError("replay.not_opened", "the first entry does not open a run")
     if event.semantics != SEMANTICS:
@@ -124,7 +157,8 @@ def _opening(event: Event) -> RunOpened:
     return event
 
 
-def _compare(record: dict[str, Any], thread: Thread, number: int) -> None:
+def _compare(record: dict[str, Any], thread: Thread) -> None:
+    number = thread.size
     if record["time_us"] < thread.time_us:
         raise IntegrityError("replay.diverged", f"entry {number}: log time runs backwards")
     if record.get("acted", [thread.handled, thread.digest]) != [thread.handled, thread.digest]:

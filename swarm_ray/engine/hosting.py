@@ -115,7 +115,11 @@ class HostShell:
     def submit(self, epoch: int, parcel: Parcel) -> None:
         """Take a batch; see `ports.hosts.Hosts.submit`."""
         if not self._workshops.has(parcel.bundle):
-            raise UsageError("host.no_bundle", f"{self.info.name} lacks {parcel.bundle[:12]}")
+            raise UsageError(
+                "host.no_bundle",
+                f"{self.info.name} lacks {parcel.bundle[:12]}",
+                hint="send the bundle, then the batch again",
+            )
         statements = order_statements(parcel, self.info.site)
         verify_batch(parcel.envelope, self._accepted, order_header(parcel), statements)
         self._workshops.open(parcel.bundle)

@@ -38,6 +38,10 @@ def complete_inputs(
         if entry["type"] == "path" and isinstance(value, str):
             value = str(Path(value).expanduser().absolute())
         if flaw := value_error(value, entry["schema"]):
-            raise UsageError("run.bad_input", f"input {name!r}: {flaw}")
+            raise UsageError(
+                "run.bad_input",
+                f"input {name!r}: {flaw}",
+                hint=f"give a value of type {entry['type']} as the process declares it",
+            )
         complete[name] = value
     return complete

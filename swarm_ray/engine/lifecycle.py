@@ -45,6 +45,11 @@ class Lifecycle:
         """Return the lifecycle events that this entry caused, in order."""
         return [*self._workers(event), *self._swarms()]
 
+    def skip(self) -> None:
+        """Take over how the run stands; what led there is told to nobody."""
+        for swarm in self.run.swarms.values():
+            self._states[swarm.id] = swarm.state
+
     def _workers(self, event: ev.Event) -> list[Record]:
         match event:
             case ev.Dispatched():

@@ -12,8 +12,9 @@ from swarm_ray.core.events import Event, RunClosed, RunOpened, RunResumed
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.run import Run
 from swarm_ray.core.tables import RunState
-from swarm_ray.engine.history import Thread, replay
-from swarm_ray.errors import UsageError
+from swarm_ray.engine.history import Thread
+from swarm_ray.engine.snapshots import TAIL_BYTES, Snapshots
+from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.ports.log import Append, Body, Log
 
 
@@ -26,6 +27,15 @@ class Happening:
     bodies: tuple[Body, ...] = ()
 
 
+def unknown_run(run: str) -> UsageError:
+    """Return the error for a run that is not open."""
+    return UsageError(
+        "engine.unknown_run",
+        f"no run {run} is open here",
+        hint="list the runs with `swarm-ray runs`; a closed one is reopened by `swarm-ray resume`",
+    )
+
+
 class Engine:
     """All open runs of one coordinator over one log store.
 
@@ -33,12 +43,20 @@ class Engine:
         log: where entries become durable.
         epoch: this coordinator's epoch; the log refuses an older one.
         plan_of: the plan that an opening entry names (plans travel in the bundle).
+        tail_bytes: log behind a run's snapshot that makes the next one due.
     """
 
-    def __init__(self, log: Log, epoch: int, plan_of: Callable[[RunOpened], Plan]) -> None:
+    def __init__(
+        self,
+        log: Log,
+        epoch: int,
+        plan_of: Callable[[RunOpened], Plan],
+        tail_bytes: int = TAIL_BYTES,
+    ) -> None:
         self.log = log
         self.epoch = epoch
         self._plan_of = plan_of
+        self._snapshots = Snapshots(log, plan_of, tail_bytes)
         self.threads: dict[str, Thread] = {}
 
     def step(self, happenings: Sequence[Happening], now_us: int) -> list[tuple[str, Command]]:
@@ -62,6 +80,8 @@ class Engine:
         except BaseException:
             self._rewind(runs, times)
             raise
+        for append in appends:
+            self._snapshots.appended(append.log_id, append.entries)
         return [
             (run, command)
             for run, part in parts.items()
@@ -69,21 +89,36 @@ class Engine:
         ]
 
     def recover(self, runs: Iterable[str]) -> list[tuple[str, Command]]:
-        """Replay runs from the log; returns what each must be doing now.
+        """Rebuild runs from their logs; returns what each must be doing now.
 
         Raises:
-            IntegrityError: what `replay` raises, or a corrupt log.
+            IntegrityError: `replay.other_run`, what `replay` raises, or a corrupt log.
         """
         commands: list[tuple[str, Command]] = []
         for run in runs:
             self.log.check(run)
-            self.threads[run] = replay(self.log.entries(run), self._plan_of)
+            thread = self._snapshots.recover(run)
+            opened = thread.run.opened
+            if opened is None or opened.run != run:
+                raise IntegrityError(
+                    "replay.other_run",
+                    f"the log of run {run} opens another one",
+                    hint="restore the ledger from a copy; do not resume from this one",
+                )
+            self.threads[run] = thread
             commands += [(run, command) for command in self.threads[run].run.outstanding()]
         return commands
 
+    def rest(self, *, leaving: bool = False) -> None:
+        """Use a moment in which nothing is to be done: take the snapshots that are due. Call it
+        with `leaving` before a successor takes over."""
+        self._snapshots.take(self.threads, leaving=leaving)
+
     def drop(self, run: str) -> None:
         """Forget a closed run; its log stays."""
-        self.threads.pop(run, None)
+        thread = self.threads.pop(run, None)
+        if thread is not None:
+            self._snapshots.forget(run, thread)
 
     def _parts(self, happenings: Sequence[Happening]) -> dict[str, list[Happening]]:
         """Sort happenings by run, without what comes after the end of a run."""
@@ -103,7 +138,7 @@ class Engine:
         if run not in self.threads and isinstance(first, RunOpened):
             self.threads[run] = Thread(Run(self._plan_of(first)))
         if run not in self.threads:
-            raise UsageError("engine.unknown_run", f"no run {run} is open here")
+            raise unknown_run(run)
         return self.threads[run]
 
     def _append(self, run: str, part: list[Happening], now_us: int) -> Append:

@@ -22,7 +22,13 @@ from swarm_ray.core.tables import RunState
 from swarm_ray.effects.supervising import SupervisorThread
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.coordinator import Coordinator
-from swarm_ray.engine.garbage import collect_garbage, host_folders, remove_host_folders
+from swarm_ray.engine.garbage import (
+    Garbage,
+    find_garbage,
+    host_folders,
+    remove_garbage,
+    remove_host_folders,
+)
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
 from swarm_ray.errors import SwarmError, UsageError
@@ -155,7 +161,9 @@ class CoordinatorService:
 
     def runs(self) -> list[str]:
         """Read-only."""
-        found: list[str] = self._call(lambda: [head.log_id for head in self._store.logs("run")])
+        found: list[str] = self._call(
+            lambda: [head.log_id for head in self._store.logs("run") if head.state != "dropped"]
+        )
         return found
 
     def decide(self, run: str, question: str, choice: str, by: str, reason: str) -> None:
@@ -186,16 +194,12 @@ class CoordinatorService:
         )
         return found
 
-    def collect_garbage(self, keep_days: int) -> Mapping[str, int]:
+    def collect_garbage(
+        self, keep_days: int, *, dry_run: bool = False
+    ) -> Mapping[str, Sequence[str]]:
         """Durable on return; idempotent."""
-        found: Mapping[str, int] = self._call(
-            lambda: collect_garbage(
-                self._store,
-                self._coordinator.epoch,
-                self._settings.folder,
-                keep_days,
-                [info.name for info in self._hosts.seats()],
-            )
+        found: Mapping[str, Sequence[str]] = self._call(
+            lambda: self._collect_garbage(keep_days, dry_run=dry_run).names()
         )
         return found
 
@@ -243,6 +247,13 @@ class CoordinatorService:
         waiting = thread is not None and thread.run.state is RunState.WAITING
         return Page(entries, closed=thread is None and stop >= size, waiting=waiting)
 
+    def _collect_garbage(self, keep_days: int, *, dry_run: bool) -> Garbage:
+        folder, living = self._settings.folder, [info.name for info in self._hosts.seats()]
+        garbage = find_garbage(self._store, folder, keep_days, living)
+        if not dry_run:
+            remove_garbage(garbage, self._store, self._coordinator.epoch, folder)
+        return garbage
+
     def _size(self, run: str) -> int:
         try:
             return self._store.head(run).size
@@ -260,7 +271,9 @@ class CoordinatorService:
         self._coordinator.trust(run)
         size = self._size(run)
         if not size:
-            raise UsageError("run.unknown", f"there is no run {run}")
+            raise UsageError(
+                "run.unknown", f"there is no run {run}", hint="list the runs with `swarm-ray runs`"
+            )
         return size
 
     def _loaded(self, run: str) -> Any:

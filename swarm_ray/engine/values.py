@@ -9,7 +9,7 @@ from typing import Any
 
 from swarm_ray.core.events import Row, Settled, SwarmOpened
 from swarm_ray.core.run import Run
-from swarm_ray.engine.history import read_entry
+from swarm_ray.engine.history import entries_of
 from swarm_ray.errors import UsageError
 from swarm_ray.ports.log import Bodies, Ledger, LogReader, Retention
 from swarm_ray.values.codec import decode_json
@@ -39,7 +39,12 @@ class RunValues:
         assert run.opened is not None
         inputs = self.read(run.opened.inputs)
         if name not in inputs:
-            raise UsageError("run.unknown_value", f"the run has no value called {name!r}")
+            known = ", ".join(sorted({*inputs, *run.outputs}))
+            raise UsageError(
+                "run.unknown_value",
+                f"the run has no value called {name!r}",
+                hint=f"known here: {known or 'nothing'}",
+            )
         return inputs[name]
 
     def read(self, commitment: str) -> Any:
@@ -57,8 +62,7 @@ class RunValues:
     def rows(self, swarm: str) -> dict[int, Row]:
         """Return the accepted row of each item of a swarm."""
         found: dict[int, Row] = {}
-        for data in self._log.entries(self.run_id):
-            event, _ = read_entry(data)
-            if isinstance(event, Settled) and event.swarm == swarm:
+        for event, _ in entries_of(self._log.entries(self.run_id), Settled):
+            if event.swarm == swarm:
                 found.update((row.item, row) for row in event.rows if row.status == "ok")
         return found

@@ -4,7 +4,8 @@ Decides what can be said about a run without reading a body; whoever shows texts
 for them. The fold itself is in `engine.viewer`.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, replace
+from operator import attrgetter
 from typing import Any
 
 from swarm_ray.core.plan import Step
@@ -13,9 +14,10 @@ from swarm_ray.core.tables import ItemState, RunState
 ITEM_STATES = tuple(state.name.lower() for state in ItemState)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AttemptView:
-    """One attempt: where, when by log time, how it ended and what it cost.
+    """One attempt: where, when by log time, how it ended and what it cost. Not frozen, since a view
+    has as many as the run had attempts, and a frozen one takes three times as long to make.
 
     `duration_us` is the host's claim about the work itself; `output`, `error` and `extras` are
     commitments.
@@ -39,6 +41,10 @@ class AttemptView:
     output: str = ""
     error: str = ""
     extras: str = ""
+
+
+_ATTEMPT = tuple(one.name for one in fields(AttemptView))
+_values = attrgetter(*_ATTEMPT)
 
 
 @dataclass(slots=True)
@@ -69,6 +75,17 @@ class SwarmView:
     site: str = ""
     solver: str = ""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything as plain data."""
+        return {
+            **{one.name: getattr(self, one.name) for one in fields(self)},
+            "states": [ITEM_STATES[value] for value in self.states],
+            "accepted": list(self.accepted),
+            "outputs": {str(item): one for item, one in self.outputs.items()},
+            "labels": {str(item): list(one) for item, one in self.labels.items()},
+            "attempts": [dict(zip(_ATTEMPT, _values(one), strict=True)) for one in self.attempts],
+        }
+
     def state_of(self, item: int) -> str:
         """Return the state of one item as a word."""
         return ITEM_STATES[self.states[item]]
@@ -76,6 +93,13 @@ class SwarmView:
     def count(self, *words: str) -> int:
         """Return how many items are in these states."""
         return sum(self.states.count(ITEM_STATES.index(word)) for word in words)
+
+    def in_state(self, *words: str) -> list[int]:
+        """Return the ordinals of the items in these states, in input order."""
+        if not self.count(*words):
+            return []
+        wanted = {ITEM_STATES.index(word) for word in words}
+        return [item for item, state in enumerate(self.states) if state in wanted]
 
     @property
     def settled(self) -> int:
@@ -184,12 +208,8 @@ class RunView:
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
-        record = asdict(self)
-        for swarm, plain in zip(self.swarms, record["swarms"], strict=True):
-            plain["states"] = [ITEM_STATES[value] for value in swarm.states]
-            plain["outputs"] = {str(item): one for item, one in swarm.outputs.items()}
-            plain["labels"] = {str(item): list(one) for item, one in swarm.labels.items()}
-        return record
+        swarms = [swarm.to_dict() for swarm in self.swarms]
+        return {**asdict(replace(self, swarms=[])), "swarms": swarms}
 
     def fan_outs(self) -> list[SwarmView]:
         """Return the last swarm of each fan-out step, in the order of the steps."""

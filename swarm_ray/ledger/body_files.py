@@ -69,18 +69,18 @@ class BodyFiles:
             path.unlink()
             sync_folder(path.parent)
 
-    def names(self) -> Iterator[str]:
-        """Yield the commitment of every file, unfinished ones left out."""
-        for path in self._folder.glob("??/*"):
-            if not path.name.endswith(_PARTIAL):
-                yield path.parent.name + path.name
+    def names(self, before_us: int) -> Iterator[str]:
+        """Yield the commitment of every finished file that was written before a Unix time."""
+        return (name for name in self._old(before_us) if not name.endswith(_PARTIAL))
 
-    def remove_partial(self) -> int:
-        """Delete what a crash left unfinished; return how many files."""
-        found = list(self._folder.glob(f"??/*{_PARTIAL}"))
-        for path in found:
-            path.unlink()
-        return len(found)
+    def partial(self, before_us: int) -> Iterator[str]:
+        """Yield the names of files that a crash before a Unix time left unfinished."""
+        return (name for name in self._old(before_us) if name.endswith(_PARTIAL))
+
+    def _old(self, before_us: int) -> Iterator[str]:
+        for path in self._folder.glob("??/*"):
+            if path.stat().st_mtime_ns // 1000 < before_us:
+                yield path.parent.name + path.name
 
     def _path(self, commitment: str) -> Path:
         return self._folder / commitment[:2] / commitment[2:]

@@ -14,7 +14,8 @@ from swarm_ray.ports.log import Body, Retention
 ROW_LIMIT_BYTES: Final = 4096
 
 _FIND: Final = (
-    "SELECT commitment, tag, salt, data, place, size_bytes, retention, run, created_us"
+    "SELECT commitment, tag, CAST(salt AS BLOB), CAST(data AS BLOB), place, size_bytes, retention,"
+    " run, created_us"
     " FROM bodies WHERE commitment = ?"
 )
 _INSERT: Final = (

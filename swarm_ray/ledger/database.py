@@ -120,7 +120,8 @@ class Database:
                 f"another process held the ledger for {BUSY_TIMEOUT_S} s",
                 hint="try again",
             ) from error
-        if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        undecodable = str(error).startswith("Could not decode to UTF-8")
+        if undecodable or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise IntegrityError(
                 "ledger.corrupt_file",
                 f"the ledger file is damaged: {error}",

@@ -12,6 +12,7 @@ def body_mismatch(commitment: str) -> IntegrityError:
     return IntegrityError(
         "ledger.body_mismatch",
         f"the stored body is not what {commitment[:16]} names",
+        hint="restore the ledger from a copy, or delete the body",
         commitment=commitment,
     )
 
@@ -41,6 +42,25 @@ def corrupt_entry(log_id: str, seq: int, why: str) -> IntegrityError:
         hint="restore the ledger from a copy; do not resume from this one",
         log_id=log_id,
         seq=seq,
+    )
+
+
+def corrupt_head(log_id: str) -> IntegrityError:
+    """Return the error for a log whose size, epoch or state is no such thing."""
+    return IntegrityError(
+        "ledger.corrupt_head",
+        f"where log {log_id} stands cannot be read",
+        hint="restore the ledger from a copy; do not resume from this one",
+        log_id=log_id,
+    )
+
+
+def corrupt_epoch(role: str) -> IntegrityError:
+    """Return the error for a writer whose epoch is no number."""
+    return IntegrityError(
+        "ledger.corrupt_epoch",
+        f"the epoch of the {role} cannot be read",
+        hint="restore the ledger from a copy; do not resume from this one",
     )
 
 

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, Self
 
+from swarm_ray.errors import UsageError
 from swarm_ray.ledger import faults, rules
 from swarm_ray.ledger.body_files import BodyFiles
 from swarm_ray.ledger.body_table import BodyRow, find_body
 from swarm_ray.ledger.database import Database, open_database
 from swarm_ray.ports.log import (
+    STATES,
     Body,
     Consistency,
     Head,
@@ -32,7 +34,9 @@ from swarm_ray.values.merkle import (
 )
 
 _PAGE: Final = 256
-_HEAD: Final = "SELECT log_id, kind, epoch, size, root, state, indexed_size FROM logs"
+_HEAD: Final = "SELECT log_id, kind, epoch, size, CAST(root AS BLOB), state, indexed_size FROM logs"
+"""SQLite stores text or a number where bytes should be without a word. Read as the bytes that they
+are, damaged values fail the hash that covers them."""
 
 
 class Reader:
@@ -65,7 +69,9 @@ class Reader:
     def epoch(self, role: Role = "coordinator") -> int:
         """Return the current epoch of a writer, 0 before the first."""
         row = self._one("SELECT epoch FROM epochs WHERE role = ?", role)
-        return int(row[0]) if row else 0
+        if row and type(row[0]) is not int:
+            raise faults.corrupt_epoch(role)
+        return row[0] if row else 0
 
     def head(self, log_id: str) -> Head:
         """Return where a log stands. Raises `ledger.unknown_log`."""
@@ -114,7 +120,7 @@ class Reader:
                     frontier.append(leaf)
             if self._count(log_id) != head.size:
                 raise faults.corrupt_entry(log_id, head.size, "is stored but not counted")
-            row = self._one("SELECT frontier FROM logs WHERE log_id = ?", log_id)
+            row = self._one("SELECT CAST(frontier AS BLOB) FROM logs WHERE log_id = ?", log_id)
         if frontier.root().hex() != head.root:
             raise faults.root_mismatch(log_id, "root")
         if row[0] != frontier.to_bytes():
@@ -142,8 +148,8 @@ class Reader:
         path = consistency_proof(leaves, size1)
         return Consistency(size1, len(leaves), root(leaves[:size1]), root(leaves), tuple(path))
 
-    def get_snapshot(self, log_id: str, semantics: int) -> Snapshot | None:
-        """Return the snapshot made under these semantics; None when there is none.
+    def get_snapshot(self, log_id: str) -> Snapshot | None:
+        """Return the snapshot of a log; None when there is none.
 
         Raises:
             IntegrityError: `ledger.snapshot_mismatch` when the state is damaged or its root is
@@ -151,14 +157,15 @@ class Reader:
         """
         head = self._readable(log_id)
         row = self._one(
-            "SELECT s.size, s.root, s.semantics, s.digest, s.state FROM snapshots s"
-            " JOIN logs USING (log) WHERE log_id = ?",
+            "SELECT s.size, CAST(s.root AS BLOB), s.semantics, CAST(s.digest AS BLOB),"
+            " CAST(s.state AS BLOB) FROM snapshots s JOIN logs USING (log) WHERE log_id = ?",
             log_id,
         )
-        if row is None or row[2] != semantics:
+        if row is None:
             return None
-        size, claimed, _, digest, state = row
-        found = size <= head.size and root(self._leaves(log_id, size)) == claimed
+        size, claimed, semantics, digest, state = row
+        placed = type(size) is type(semantics) is int and 0 <= size <= head.size
+        found = placed and root(self._leaves(log_id, size)) == claimed
         if not found or bytes.fromhex(sha256(state)) != digest:
             raise faults.snapshot_mismatch(log_id)
         return Snapshot(log_id, size, Digest(claimed.hex()), semantics, state)
@@ -178,7 +185,7 @@ class Reader:
         if row.place == "deleted" or row.salt is None:
             raise faults.body_deleted(commitment)
         data = self._files.read(commitment) if row.data is None else row.data
-        if not opens(commitment, row.tag, row.salt, data):
+        if not _opens(commitment, row, data):
             raise faults.body_mismatch(commitment)
         return Body(Digest(commitment), row.tag, row.salt, data, row.retention, row.run)
 
@@ -215,7 +222,7 @@ class Reader:
     def _page(self, log_id: str, start: int, stop: int) -> list[tuple[bytes, bytes]]:
         with self._db.reading() as connection:
             rows = connection.execute(
-                "SELECT seq, leaf, data FROM entries WHERE log ="
+                "SELECT seq, CAST(leaf AS BLOB), CAST(data AS BLOB) FROM entries WHERE log ="
                 " (SELECT log FROM logs WHERE log_id = ?) AND seq >= ? AND seq < ? ORDER BY seq",
                 (log_id, start, stop),
             ).fetchall()
@@ -237,7 +244,8 @@ class Reader:
         stop = rules.check_position(head, head.size if size is None else size)
         with self._db.reading() as connection:
             rows = connection.execute(
-                "SELECT leaf FROM entries WHERE log = (SELECT log FROM logs WHERE log_id = ?)"
+                "SELECT CAST(leaf AS BLOB) FROM entries"
+                " WHERE log = (SELECT log FROM logs WHERE log_id = ?)"
                 " AND seq < ? ORDER BY seq",
                 (log_id, stop),
             ).fetchall()
@@ -246,7 +254,21 @@ class Reader:
         return [row[0] for row in rows]
 
 
+def _opens(commitment: str, row: BodyRow, data: bytes) -> bool:
+    """Say whether a row and its bytes are what a commitment names; a damaged salt or tag is not."""
+    try:
+        return opens(commitment, row.tag, row.salt or b"", data)
+    except UsageError:
+        return False
+
+
 def head_of(row: Any) -> Head:
-    """Return the head that a row of the table of logs says."""
+    """Return the head that a row of the table of logs says.
+
+    Raises:
+        IntegrityError: `ledger.corrupt_head`.
+    """
     log_id, kind, epoch, size, root_bytes, state, indexed_size = row
+    if {type(epoch), type(size), type(indexed_size)} != {int} or state not in STATES:
+        raise faults.corrupt_head(log_id)
     return Head(log_id, kind, epoch, size, Digest(root_bytes.hex()), state, indexed_size)

@@ -37,12 +37,12 @@ from swarm_ray.ports.log import (
     Snapshot,
 )
 from swarm_ray.values.commitments import SALT_BYTES
-from swarm_ray.values.digests import Digest, sha256
+from swarm_ray.values.digests import Digest, is_digest, sha256
 from swarm_ray.values.merkle import Frontier, leaf_hash, root
 
 _TIP: Final = (
-    "SELECT log, frontier, log_id, kind, epoch, size, root, state, indexed_size"
-    " FROM logs WHERE log_id = ?"
+    "SELECT log, CAST(frontier AS BLOB), log_id, kind, epoch, size, CAST(root AS BLOB), state,"
+    " indexed_size FROM logs WHERE log_id = ?"
 )
 STAGED_LIMIT: Final = 4096
 """Bodies held for the next commit before they get one of their own."""
@@ -262,18 +262,38 @@ class Store(Reader):
         with self._db.reading() as connection:
             connection.execute(f"PRAGMA max_page_count={int(pages)}")
 
-    def sweep_bodies(self) -> int:
-        """Delete body files that a crash left without a row; return how many.
+    def unclaimed_bodies(self, before_us: int) -> list[str]:
+        """Return the bodies that no run can need: rows whose run never came to be or was dropped,
+        files without a row, files that a crash left unfinished; by commitment or file name.
 
-        Call it only while no commit is in progress, from the process that writes.
+        Args:
+            before_us: Unix time; what is younger may be about to be committed.
         """
-        removed = self._files.remove_partial()
-        for commitment in list(self._files.names()):
-            row = self._find_body(commitment)
+        with self._db.reading() as connection:
+            rows = connection.execute(
+                "SELECT commitment FROM bodies WHERE run != '' AND created_us < ? AND run NOT IN"
+                " (SELECT log_id FROM logs WHERE state != 'dropped')",
+                (before_us,),
+            ).fetchall()
+        found = [commitment.hex() for (commitment,) in rows]
+        for name in self._files.names(before_us):
+            row = self._find_body(name)
             if row is None or row.place != "file":
-                self._files.remove(commitment)
-                removed += 1
-        return removed
+                found.append(name)
+        return found + list(self._files.partial(before_us))
+
+    def remove_bodies(self, names: Sequence[str]) -> None:
+        """Delete what `unclaimed_bodies` found, rows and files."""
+        if not names:
+            return
+        with self._db.writing() as connection:
+            connection.executemany(
+                "DELETE FROM bodies WHERE commitment = ?",
+                [(bytes.fromhex(name),) for name in names if is_digest(name)],
+            )
+        for name in names:
+            self._files.remove(name)
+        self._forget_old_pages()
 
     def _append(self, connection: sqlite3.Connection, append: Append, epoch: int) -> Head:
         found = connection.execute(_TIP, (append.log_id,)).fetchone()

@@ -95,7 +95,11 @@ def _checked(request: Any) -> tuple[str, Mapping[str, list[str]], float]:
     inputs = request.get("inputs") if isinstance(request, Mapping) else None
     settings = request.get("with") if isinstance(request, Mapping) else None
     if not isinstance(inputs, Mapping) or not isinstance(settings, Mapping):
-        raise UsageError("embed.bad_request", "embed-classify needs `inputs` and `with`")
+        raise UsageError(
+            "embed.bad_request",
+            "embed-classify needs `inputs` and `with`",
+            hint="call it as a step with `input:` and `with: {labels: ...}`",
+        )
     described = settings.get("labels")
     if not isinstance(described, Mapping) or len(described) < 2:
         raise UsageError(
@@ -110,7 +114,11 @@ def _checked(request: Any) -> tuple[str, Mapping[str, list[str]], float]:
     }
     field = settings.get("field") or next(iter(inputs), "")
     if not isinstance(inputs.get(field), str):
-        raise UsageError("embed.bad_request", f"the input {field!r} is no text")
+        raise UsageError(
+            "embed.bad_request",
+            f"the input {field!r} is no text",
+            hint="name the text to classify with `with: {field: NAME}`",
+        )
     return inputs[field], labels, float(settings.get("margin", DEFAULT_MARGIN))
 
 

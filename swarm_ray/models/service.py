@@ -132,10 +132,18 @@ def upper_bound_tokens(messages: Sequence[Mapping[str, Any]]) -> int:
 def _checked(request: Any) -> tuple[Sequence[Mapping[str, Any]], int]:
     messages = request.get("messages") if isinstance(request, Mapping) else None
     if not isinstance(messages, list) or not messages:
-        raise UsageError("model.bad_request", "a model request needs `messages`")
+        raise UsageError(
+            "model.bad_request",
+            "a model request needs `messages`",
+            hint="give a list with at least one message",
+        )
     limit = request.get("max_tokens", DEFAULT_MAX_TOKENS)
     if not isinstance(limit, int) or limit < 1:
-        raise UsageError("model.bad_request", f"`max_tokens` cannot be {limit!r}")
+        raise UsageError(
+            "model.bad_request",
+            f"`max_tokens` cannot be {limit!r}",
+            hint="give a whole number of at least 1",
+        )
     return messages, limit
 
 

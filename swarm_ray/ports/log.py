@@ -6,7 +6,7 @@ before the entries that name them) and the values that cross it. It holds no sto
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 from swarm_ray.values.commitments import commit
 from swarm_ray.values.digests import Digest
@@ -15,6 +15,8 @@ LogKind = Literal["run", "effects", "admin", "index"]
 LogState = Literal["open", "closed", "dropped"]
 Role = Literal["coordinator", "supervisor"]
 Retention = Literal["input", "context", "output", "artifact", "error", "reason", "key"]
+
+STATES: frozenset[LogState] = frozenset(get_args(LogState))
 
 WRITERS: dict[LogKind, Role] = {
     "run": "coordinator",
@@ -144,8 +146,9 @@ class LogReader(Protocol):
     def epoch(self, role: Role = "coordinator") -> int:
         """Return the current epoch of a writer, 0 before the first."""
 
-    def get_snapshot(self, log_id: str, semantics: int) -> Snapshot | None:
-        """Return the snapshot made under these semantics, checked; None when there is none."""
+    def get_snapshot(self, log_id: str) -> Snapshot | None:
+        """Return the snapshot of a log; None when there is none. Raises
+        `ledger.snapshot_mismatch` unless its root is the log's at its size."""
 
 
 class Log(LogReader, Protocol):

@@ -58,5 +58,7 @@ class Service(Protocol):
     def hosts(self) -> list[Mapping[str, Any]]:
         """Return the hosts that can be used now: name, site, slots, isolation."""
 
-    def collect_garbage(self, keep_days: int) -> Mapping[str, int]:
-        """Delete what nobody needs any more; returns what was deleted, by kind."""
+    def collect_garbage(
+        self, keep_days: int, *, dry_run: bool = False
+    ) -> Mapping[str, Sequence[str]]:
+        """Delete what nobody needs any more, or only say what; returns the names by kind."""

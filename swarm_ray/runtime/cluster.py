@@ -8,6 +8,7 @@ import atexit
 import logging
 import os
 import shlex
+import socket
 import sys
 import time
 from collections.abc import Mapping
@@ -34,6 +35,7 @@ FAILURE_DETECTION = {
 }
 """Measured: node death is seen after 1.3 s (process) or 3.9 s (cut link)."""
 
+REACH_PATIENCE_S = 10.0
 SYSTEM_JOB_PATIENCE_S = 60.0
 SYSTEM_JOB_PAUSE_S = 0.2
 _SILENT = frozenset({"runtime.no_answer", "runtime.coordinator_gone"})
@@ -200,13 +202,14 @@ def join(settings: Settings) -> bool:
         "job_config": JobConfig(_client_job=True),
     }
     address = "local" if settings.address == "local" else _found(settings.address)
+    _reach(address, settings.address or os.environ.get("RAY_ADDRESS") or address)
     options["address"] = address
     if address == "local":
         options |= {"num_cpus": 1, "include_dashboard": False}
     try:
         ray.init(**options)
     except (ConnectionError, RuntimeError, ValueError) as error:
-        raise _no_cluster(error) from error
+        raise _no_cluster(address, error) from error
     return address == "local"
 
 
@@ -215,14 +218,34 @@ def _found(address: str) -> str:
     try:
         return services.canonicalize_bootstrap_address(address or None) or "local"
     except ConnectionError as error:
-        raise _no_cluster(error) from error
+        raise _no_cluster(address, error) from error
 
 
-def _no_cluster(error: Exception) -> SwarmError:
+def _reach(address: str, given: str) -> None:
+    """Fail in time where nobody listens: Ray itself would go on trying for two minutes.
+
+    Args:
+        address: the address that Ray makes of what was given.
+        given: what the user wrote.
+
+    Raises:
+        SwarmError: `runtime.no_cluster`.
+    """
+    host, _, port = address.rpartition(":")
+    if "/" in host or not port.isdecimal():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), REACH_PATIENCE_S).close()
+    except OSError as error:
+        raise _no_cluster(given, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> SwarmError:
     return SwarmError(
         "runtime.no_cluster",
-        f"no Ray cluster answers: {error}",
-        hint="check RAY_ADDRESS, or unset it to use a private cluster",
+        f"no Ray cluster answers at {address or 'the default address'}: {error}",
+        hint="check RAY_ADDRESS and SWARM_RAY_ADDRESS and that the cluster is up, or unset both "
+        "to use a private cluster",
     )
 
 

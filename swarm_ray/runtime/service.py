@@ -72,9 +72,13 @@ class RayService:
         found: list[Mapping[str, Any]] = self._call("hosts")
         return found
 
-    def collect_garbage(self, keep_days: int) -> Mapping[str, int]:
+    def collect_garbage(
+        self, keep_days: int, *, dry_run: bool = False
+    ) -> Mapping[str, Sequence[str]]:
         """See the port."""
-        found: Mapping[str, int] = self._call("collect_garbage", keep_days)
+        found: Mapping[str, Sequence[str]] = self._call(
+            "collect_garbage", keep_days, dry_run=dry_run
+        )
         return found
 
     def shut_down(self) -> None:

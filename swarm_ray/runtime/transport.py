@@ -85,11 +85,12 @@ class RayHosts:
     async def _join(self, name: str, node_id: str, site: str) -> None:
         try:
             handle = start_host(self._settings, name, node_id, site, self._key)
+            self._handles[name] = handle  # ours to end, also before it has answered
             info: HostInfo = await _answer(handle.info.remote())
-            self._handles[name] = handle
             self._infos[name] = info
         except (SwarmError, RayError) as error:
             LOGGER.warning("no host on node %s: %s", node_id[:8], error)
+            self._handles.pop(name, None)
             self._nodes.pop(node_id, None)
         finally:
             self._joining.pop(name, None)

@@ -169,7 +169,9 @@ def main(arguments: list[str]) -> None:
         UsageError: `histories.usage`.
     """
     if len(arguments) != 2 or arguments[0] != "--write":
-        raise UsageError("histories.usage", "give --write and a folder")
+        raise UsageError(
+            "histories.usage", "it is not said where to write", hint="give --write and a folder"
+        )
     write(Path(arguments[1]))
 
 

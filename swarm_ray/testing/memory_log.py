@@ -143,11 +143,10 @@ class MemoryLog:
         path = consistency_proof(leaves, size1)
         return Consistency(size1, len(leaves), root(leaves[:size1]), root(leaves), tuple(path))
 
-    def get_snapshot(self, log_id: str, semantics: int) -> Snapshot | None:
+    def get_snapshot(self, log_id: str) -> Snapshot | None:
         """See `ports.log.LogReader`."""
         self._readable(log_id)
-        found = self.disk.snapshots.get(log_id)
-        return found if found is not None and found.semantics == semantics else None
+        return self.disk.snapshots.get(log_id)
 
     def acquire_epoch(
         self, owner: str, *, role: Role = "coordinator", expected: int | None = None

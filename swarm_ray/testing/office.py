@@ -28,6 +28,8 @@ STEP_US = 200
 POLL_US = 50_000
 REPEAT_US = 100_000
 SILENCE_US = 1_000_000
+TAIL_BYTES = 3_000
+"""So little that the short runs of the world are recovered from snapshots as well."""
 
 
 class Office:
@@ -38,7 +40,8 @@ class Office:
         self.log = log
         self.open = True
         self.pool = Pool()
-        self.engine = Engine(log, log.acquire_epoch(f"office-{number}"), lambda _: world.plan)
+        epoch = log.acquire_epoch(f"office-{number}")
+        self.engine = Engine(log, epoch, lambda _: world.plan, TAIL_BYTES)
         self._heard: dict[str, int] = {}
         self._durable: dict[str, list[int]] = {}
         self._given_up: set[str] = set()
@@ -118,8 +121,7 @@ class Office:
         except SimulatedCrash:
             if synced:
                 self.world.note(batch)
-            self.close()
-            self.world.replace(self)
+            self._crash()
             return
         except SwarmError as error:
             self._refused(error, batch)
@@ -136,6 +138,14 @@ class Office:
         for _, command in commands:
             self._perform(command)
         self._assign()
+        try:
+            self.engine.rest()
+        except SimulatedCrash:
+            self._crash()
+
+    def _crash(self) -> None:
+        self.close()
+        self.world.replace(self)
 
     def _refused(self, error: SwarmError, batch: list[Happening]) -> None:
         if error.code == "ledger.stale_epoch":

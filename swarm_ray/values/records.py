@@ -38,16 +38,18 @@ def from_record(kind: type[T], record: Any) -> T:
     """
     if not isinstance(record, dict):
         raise IntegrityError("record.wrong_type", f"{kind.__name__} must be an object")
-    readers, required = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
-    values = {}
+    scalars, readers, required = _readers(kind)  # type: ignore[arg-type]  # a class is hashable
+    read: dict[str, Any] = {}
     for name, item in record.items():
-        read = readers.get(name)
-        if read is None:
+        if scalars.get(name) is type(item):
+            continue  # most fields of most entries: nothing to build
+        if name not in readers:
             raise IntegrityError("record.unknown_field", f"{kind.__name__} has no field {name!r}")
-        values[name] = read(item)
-    if missing := required - record.keys():
-        raise IntegrityError("record.missing_field", f"{kind.__name__} lacks {min(missing)!r}")
-    return kind(**values)
+        read[name] = readers[name](item)
+    if not required <= record.keys():
+        missing = min(required - record.keys())
+        raise IntegrityError("record.missing_field", f"{kind.__name__} lacks {missing!r}")
+    return kind(**{**record, **read}) if read else kind(**record)
 
 
 def _plain(item: Any) -> Any:
@@ -71,14 +73,19 @@ def _layout(kind: Hashable) -> tuple[tuple[str, Any], ...]:
 
 
 @cache
-def _readers(kind: Hashable) -> tuple[dict[str, Callable[[Any], Any]], frozenset[str]]:
+def _readers(
+    kind: Hashable,
+) -> tuple[dict[str, Any], dict[str, Callable[[Any], Any]], frozenset[str]]:
+    """Return the types of scalar fields, a reader of every field, and the fields without default."""
     owner = cast("type[Any]", kind)
     hints = get_type_hints(owner)
+    scalars = {name: hint for name, hint in hints.items() if hint in (int, str, bool)}
     readers = {
         field.name: _reader(hints[field.name], f"{owner.__name__}.{field.name}")
         for field in fields(owner)
     }
-    return readers, frozenset(field.name for field in fields(owner) if _default(field) is MISSING)
+    required = frozenset(field.name for field in fields(owner) if _default(field) is MISSING)
+    return scalars, readers, required
 
 
 def _reader(hint: Any, where: str) -> Callable[[Any], Any]:

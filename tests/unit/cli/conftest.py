@@ -79,11 +79,11 @@ output: greetings
 
 
 def script(call: Call) -> object:
-    """Greets; `flaky` needs two attempts, `broken` never works, `slower` takes seconds."""
+    """Greets; `flaky` needs two attempts, `flakier` more than it has, `broken` never works, `slower` takes seconds."""
     if call.task.startswith("step:"):
         return call.inputs["people"]
     name = call.inputs["name"]
-    if name == "flaky" and call.attempt == 1:
+    if name == "flakier" or (name == "flaky" and call.attempt == 1):
         raise Fault("transient", "worker.crashed", "the worker crashed\nTraceback: ...")
     if name == "broken":
         raise Fault("input", "skill.raised", "ValueError: <script>alert('no')</script>\n  File x")

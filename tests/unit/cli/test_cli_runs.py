@@ -76,6 +76,28 @@ def test_a_failed_run_has_its_exit_code_and_can_be_resumed(cli, folder: Path):
     assert lines(again.stdout)[-1]["cost"]["attempts"] > 2
 
 
+@pytest.mark.parametrize(
+    ("people", "advised"), [('["broken"]', False), ('["flakier"]', True), ('["slower"]', True)]
+)
+def test_resuming_is_advised_only_where_it_may_help(cli, folder: Path, people: str, advised: bool):
+    cli("run", str(folder), "-i", f"people={people}", *(["--detach"] * ("slower" in people)))
+    if "slower" in people:
+        cli("cancel", "last")
+    told = cli("show", "last").stdout
+    assert ("swarm-ray resume" in told) == advised
+    assert ("correct the input" in told) == (not advised)
+
+
+def test_an_empty_input_set_is_refused_however_it_is_given(cli, folder: Path):
+    (folder / "people.json").write_text("[]")
+    path = str(folder / "asking.yaml")
+    for words in (("--items", str(folder / "people.json")), ("-i", "people=[]")):
+        refused = cli("run", path, *words)
+        assert refused.exit_code == 2
+        assert "error [items.empty]" in refused.stderr
+    assert cli("runs", "--json").stdout == ""
+
+
 def test_a_run_that_is_done_cannot_be_resumed(cli, folder: Path):
     cli("run", str(folder), "-i", 'people=["ann"]', "--output-dir", str(folder / "o"))
     refused = cli("resume", "last")
@@ -187,3 +209,16 @@ def test_garbage_is_collected(cli, folder: Path):
     cli("run", str(folder), "-i", 'people=["ann"]', "--output-dir", str(folder / "o"))
     (kept,) = lines(cli("gc", "--json").stdout)
     assert (kept["event"], kept["runs"]) == ("gc", 0)
+
+
+def test_garbage_is_named_before_it_is_deleted(cli, folder: Path):
+    cli("run", str(folder), "-i", 'people=["ann"]', "--output-dir", str(folder / "o"))
+    (listed,) = lines(cli("runs", "--json").stdout)
+    (told,) = lines(cli("gc", "--keep-days", "0", "--dry-run", "--json").stdout)
+    assert (told["dry_run"], told["names"]["runs"]) == (True, [listed["run"]])
+    dry = cli("gc", "--keep-days", "0", "--dry-run").stdout
+    assert "Would delete: 1 runs" in dry
+    assert f"runs: {listed['run']}" in dry
+    assert lines(cli("runs", "--json").stdout) == [listed]
+    assert "Deleted: 1 runs" in cli("gc", "--keep-days", "0").stdout
+    assert cli("runs", "--json").stdout == ""

@@ -14,6 +14,7 @@ from swarm_ray.errors import ContainmentError
 NAMES = [
     "BudgetExceeded",
     "Collect",
+    "Custom",
     "DeadlineExceeded",
     "Merge",
     "MinSuccessNotMet",

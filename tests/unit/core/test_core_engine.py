@@ -279,3 +279,11 @@ def test_a_corrupt_log_is_not_recovered() -> None:
     with pytest.raises(IntegrityError) as error:
         engine_of(log.reopen()).recover(["run"])
     assert error.value.code == "ledger.root_mismatch"
+
+
+def test_the_log_of_another_run_is_not_recovered() -> None:
+    log = log_of()
+    tell(engine_of(log), OPENED, run="stranger")
+    with pytest.raises(IntegrityError) as error:
+        engine_of(log.reopen()).recover(["stranger"])
+    assert error.value.code == "replay.other_run"

@@ -1,10 +1,10 @@
-"""Stories of the small machines: retry, window, vote, purse, tree, supervisor, tables."""
+"""Stories of the small machines: retry, window, vote, purse, supervisor, tables."""
 
 from enum import Enum
 
 import pytest
 
-from swarm_ray.core import tables, tree
+from swarm_ray.core import tables
 from swarm_ray.core.backlog import Backlog
 from swarm_ray.core.events import Row
 from swarm_ray.core.plan import Budget, Retry
@@ -14,7 +14,7 @@ from swarm_ray.core.supervisor import Ended, Granted, Proposed, Refused, Started
 from swarm_ray.core.tables import TABLES, ItemState, advance
 from swarm_ray.core.voting import tally
 from swarm_ray.core.window import Window
-from swarm_ray.errors import ContainmentError, InternalError
+from swarm_ray.errors import InternalError
 
 # -- retry ---------------------------------------------------------------------------------
 
@@ -132,70 +132,6 @@ def test_a_slice_is_held_in_all_purses_or_in_none() -> None:
 
 def test_zero_means_not_limited() -> None:
     assert Purse(Budget()).reserve(10**12, 10**12)
-
-
-# -- tree ----------------------------------------------------------------------------------
-
-
-def grown() -> tree.Tree:
-    one = tree.Tree()
-    one.admit("", "run", "run")
-    one.admit("run", "swarm", "swarm")
-    one.admit("run/swarm", "0", "worker")
-    one.admit("run/swarm/0", "helper", "agent")
-    return one
-
-
-@pytest.mark.parametrize("parent", ["run/swarm/0", "run/swarm/0/helper"])
-def test_a_worker_cannot_start_a_swarm(parent: str) -> None:
-    with pytest.raises(ContainmentError) as error:
-        grown().admit(parent, "inner", "swarm")
-    assert error.value.code == "containment.nested_swarm"
-
-
-@pytest.mark.parametrize(
-    ("parent", "kind"),
-    [
-        ("run", "worker"),
-        ("run/swarm", "agent"),
-        ("run/swarm/0", "worker"),
-        ("run/nowhere", "worker"),
-        ("", "worker"),
-        ("", "swarm"),
-        ("run", "run"),
-    ],
-)
-def test_only_parent_and_child_may_be_joined(parent: str, kind: str) -> None:
-    with pytest.raises(ContainmentError) as error:
-        grown().admit(parent, "x", kind)
-    assert error.value.code == "containment.lateral"
-
-
-def test_a_finished_branch_is_forgotten_with_what_hangs_on_it() -> None:
-    one = grown()
-    one.admit("run", "swarm-2", "swarm")
-    one.forget("run/swarm")
-    assert one.kinds == {"run": "run", "run/swarm-2": "swarm"}
-
-
-def test_whoever_holds_a_scope_opens_and_joins_no_swarm() -> None:
-    scope = tree.Scope("token", "run", "swarm", 0, 1)
-    for what, code in (("open", "nested_swarm"), ("join", "joined_swarm")):
-        with pytest.raises(ContainmentError) as error:
-            tree.refuse_swarm(scope, what)
-        assert error.value.code == f"containment.{code}"
-    tree.refuse_swarm(None, "open")
-
-
-def test_sub_agents_have_limits_in_depth_and_number() -> None:
-    limits = tree.DelegateLimits(depth=2, count=3)
-    tree.grant_delegate(limits, 2, 2)
-    with pytest.raises(ContainmentError) as error:
-        tree.grant_delegate(limits, 3, 0)
-    assert error.value.code == "containment.delegate_depth"
-    with pytest.raises(ContainmentError) as error:
-        tree.grant_delegate(limits, 1, 3)
-    assert error.value.code == "containment.delegate_count"
 
 
 # -- supervisor ----------------------------------------------------------------------------

@@ -482,3 +482,26 @@ def test_knowledge_must_be_text() -> None:
     with pytest.raises(StructuralError) as caught:
         link(load_files(MemoryFiles(content)))
     assert codes(caught.value.fields["flaws"]) == ["definition.not_utf8"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "code"),
+    [
+        (("concurrency: 4", "concurency: 4"), "definition.unknown_key"),
+        (("deadline: 30s", "deadline: 30 s"), "definition.wrong_value"),
+        (("concurrency: 4", "concurrency: 0"), "definition.limit_out_of_range"),
+    ],
+)
+def test_a_wrong_value_hides_no_wrong_reference(wrong: tuple[str, str], code: str) -> None:
+    text = PROCESS.replace(*wrong).replace("input: sorted_letters", "input: sorted_leters")
+    with pytest.raises(StructuralError) as caught:
+        linked({P: text})
+    assert {code, "definition.unknown_input"} <= set(codes(caught.value.fields["flaws"]))
+
+
+def test_a_name_that_does_not_hold_is_told_alone() -> None:
+    """Without it, every step that refers to it would seem to be wrong."""
+    with pytest.raises(StructuralError) as caught:
+        linked({P: PROCESS.replace("    output: letters\n", "    output: [letters]\n")})
+    [flaw] = caught.value.fields["flaws"]
+    assert flaw["code"] == "definition.wrong_value"

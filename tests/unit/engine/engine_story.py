@@ -26,6 +26,7 @@ from swarm_ray.testing.local import LocalHosts
 from swarm_ray.values.ids import RANDOM_BYTES, uuid7
 
 PATIENCE_S = 60.0
+KEPT = ("keep_cluster.py", "multiprocessing.resource_tracker")
 
 PROCESS = """\
 process: letters
@@ -202,8 +203,8 @@ class Town:
 
 
 def children() -> list[str]:
-    """Command lines of the living descendants of this process, read from /proc; a cluster that
-    other tests of the session keep is theirs."""
+    """Command lines of the living descendants of this process, read from /proc; a cluster and a
+    resource tracker that other tests of the session keep are theirs."""
     parents: dict[int, int] = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -217,7 +218,7 @@ def children() -> list[str]:
         front = {
             pid
             for pid, parent in parents.items()
-            if parent in front and "keep_cluster.py" not in _command(pid)
+            if parent in front and not any(kept in _command(pid) for kept in KEPT)
         }
         found += sorted(front)
     return [f"{pid} {_command(pid)}" for pid in found]

@@ -8,6 +8,10 @@ import pytest
 from engine_story import Town, letters, packed
 
 from swarm_ray.core import events as ev
+from swarm_ray.core.tree import DelegateLimits, Scope
+from swarm_ray.engine.boundary import Boundary
+from swarm_ray.errors import ContainmentError
+from swarm_ray.models.slice import Slice
 from swarm_ray.testing.endpoint import Endpoint, Said, endpoint
 
 ASKING = """\
@@ -137,6 +141,28 @@ def test_an_endpoints_answers_have_their_failure_class(tmp_path: Path, said, cod
 def test_without_an_endpoint_a_model_call_says_so(town: Town):
     result = town.run(packed(asking(), model=True), letters=["x"])
     assert result.items[0].code == "model.none"
+
+
+@pytest.mark.parametrize(
+    ("depths", "code"),
+    [
+        ((2,), "containment.lateral"),
+        ((1, 2, 3), "containment.delegate_depth"),
+        ((1, 1, 1), "containment.delegate_count"),
+    ],
+)
+def test_the_host_counts_sub_agents_whatever_the_worker_says(
+    depths: tuple[int, ...], code: str
+) -> None:
+    scope = Scope("token", "run", "swarm", 0, 1)
+    boundary = Boundary(scope, {}, Slice(0, 0), DelegateLimits(depth=2, count=2))
+    *granted, last = [{"frame": "delegate", "task": "help", "depth": depth} for depth in depths]
+    numbers = [boundary.request(frame, "delegate") for frame in granted]
+    with pytest.raises(ContainmentError) as refused:
+        boundary.request(last, "delegate")
+    assert refused.value.code == code
+    assert numbers == list(range(1, len(depths)))
+    assert boundary.said.agents == len(granted)
 
 
 def test_sub_agents_stay_within_their_limits_and_are_counted(town: Town):

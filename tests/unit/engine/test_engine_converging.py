@@ -2,6 +2,9 @@
 
 from engine_story import Town, letters
 
+from swarm_ray.client.convergence import Custom, as_definition
+from swarm_ray.definition.python_api import map_process
+
 SKILL = """\
 def sort(inputs, ctx):
     letter = inputs["letter"]
@@ -119,3 +122,24 @@ def test_a_quorum_ends_the_swarm_and_cancels_the_rest(town: Town):
 
 def test_an_empty_input_set_converges_to_nothing(town: Town):
     assert town.run(letters(SKILL), letters=[]).output == []
+
+
+def double(item):
+    return item * 2
+
+
+def ranked(results):
+    return sorted((one["output"] for one in results), reverse=True)
+
+
+def titled(values, ctx):
+    return {"best": values[0], "all": values, "at": ctx.depth}
+
+
+def test_a_custom_convergence_in_python_is_a_chain_of_functions(town: Town):
+    rule = as_definition(Custom((ranked, titled), min_success_ratio=0.5))
+    bundle = map_process(double, convergence=rule).bundle
+    result = town.run(bundle, items=[1, 5, 3])
+    assert result.output == {"best": 10, "all": [10, 6, 2], "at": 0}
+    [view] = town.handle(result.run).view().fan_outs()
+    assert view.strategy == "custom"

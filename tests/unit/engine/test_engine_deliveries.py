@@ -38,6 +38,10 @@ def not_ordered(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return rows_changed(delivery, attempt=7)
 
 
+def too_many_sub_agents(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, sub_agents=1)
+
+
 def other_body(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return replace(
         delivery, bodies=tuple(replace(body, data=b'"forged"') for body in delivery.bodies)
@@ -69,6 +73,7 @@ def garbage(delivery: Delivery, _: list[Delivery]) -> Delivery:
         (other_sequence, "attestation.wrong_batch"),
         (other_envelope, "attestation.wrong_batch"),
         (not_ordered, "desk.unordered_row"),
+        (too_many_sub_agents, "desk.over_delegates"),
         (other_body, "desk.wrong_body"),
         (no_body, "desk.wrong_body"),
         (garbage, "attestation.malformed"),
@@ -130,7 +135,7 @@ def test_a_delivery_that_comes_twice_counts_once(town: Town):
 
 def test_a_host_that_dies_in_mid_batch_loses_its_attempts_to_another(town: Town):
     skill = (
-        "import time\ndef sort(inputs, ctx):\n    time.sleep(0.05)\n    return inputs['letter']\n"
+        "import time\ndef sort(inputs, ctx):\n    time.sleep(0.3)\n    return inputs['letter']\n"
     )
     first = next(iter(town.hosts.shells))
     run = town.open(letters(skill), letters=list(range(24)))

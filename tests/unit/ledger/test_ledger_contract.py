@@ -249,19 +249,18 @@ def test_a_snapshot_is_kept_only_under_the_root_of_the_log(log):
     epoch = with_run(log, ENTRIES[:4])
     early = log.head(RUN)
     log.commit([Append(RUN, epoch, 4, ENTRIES[4:])])
-    assert log.get_snapshot(RUN, 1) is None
+    assert log.get_snapshot(RUN) is None
     snapshot = Snapshot(RUN, 4, early.root, 1, b"state after four")
     log.put_snapshot(snapshot)
-    assert log.get_snapshot(RUN, 1) == snapshot
-    assert log.get_snapshot(RUN, 2) is None
+    assert log.get_snapshot(RUN) == snapshot
     for size, root in ((4, log.head(RUN).root), (8, early.root), (-1, early.root)):
         error = refusal(log.put_snapshot, Snapshot(RUN, size, root, 1, b"false"))
         assert error.code == "ledger.snapshot_mismatch"
     latest = Snapshot(RUN, 7, log.head(RUN).root, 1, b"state after seven")
     log.put_snapshot(latest)
-    assert log.get_snapshot(RUN, 1) == latest
+    assert log.get_snapshot(RUN) == latest
     log.drop_snapshot(RUN)
-    assert log.get_snapshot(RUN, 1) is None
+    assert log.get_snapshot(RUN) is None
 
 
 def test_usage_errors_carry_a_remedy(log):

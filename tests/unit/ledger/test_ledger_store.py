@@ -14,6 +14,7 @@ from swarm_ray.ledger.store import STAGED_LIMIT, Store
 from swarm_ray.ports.log import Append, Body, Snapshot
 
 RUN = "018bcfe5680074309e0bb61cb08f4760"
+FUTURE_US = 2**52
 ENTRIES = [b'{"n":%d}' % n for n in range(600)]
 
 
@@ -38,6 +39,13 @@ def damage(folder: Path) -> SwarmError:
     return caught.value
 
 
+def sweep(store: Store) -> int:
+    """Delete every body that no run can need; return how many there were."""
+    found = store.unclaimed_bodies(FUTURE_US)
+    store.remove_bodies(found)
+    return len(found)
+
+
 def test_what_was_committed_is_there_after_reopening(tmp_path):
     written(tmp_path)
     with Store.open(tmp_path, create=False) as store:
@@ -50,7 +58,7 @@ def test_what_was_committed_is_there_after_reopening(tmp_path):
 def test_a_staged_body_that_no_commit_followed_is_gone_and_its_file_is_swept(tmp_path):
     with Store.open(tmp_path) as store:
         kept = store.put_body("a.b", b"x" * 5000, "output", RUN)
-        store.commit(())
+        store.commit([Append(RUN, store.acquire_epoch("coordinator-1"), 0, ENTRIES[:1])])
         lost = store.put_body("a.b", b"y" * 5000, "output", RUN)
     with Store.open(tmp_path) as store:
         assert store.get_body(kept) == b"x" * 5000
@@ -58,9 +66,25 @@ def test_a_staged_body_that_no_commit_followed_is_gone_and_its_file_is_swept(tmp
             store.get_body(lost)
         (tmp_path / "bodies" / "ab").mkdir(exist_ok=True)
         (tmp_path / "bodies" / "ab" / ("c" * 62 + ".partial")).write_bytes(b"torn")
-        assert store.sweep_bodies() == 2
-        assert store.sweep_bodies() == 0
+        assert sweep(store) == 2
+        assert sweep(store) == 0
         assert store.get_body(kept) == b"x" * 5000
+
+
+def test_a_body_whose_run_never_came_to_be_is_unclaimed_once_it_is_old(tmp_path):
+    written(tmp_path)
+    with Store.open(tmp_path) as store:
+        small = store.put_body("a.b", b"orphan", "input", RUN[::-1])
+        large = store.put_body("a.b", b"orphan" * 1000, "input", RUN[::-1])
+        kept = store.put_body("a.b", b"kept" * 2000, "input", RUN)
+        of_nobody = store.put_body("a.b", b"an effect of no run", "reason", "")
+        store.commit(())
+        assert store.unclaimed_bodies(0) == []
+        assert sorted(store.unclaimed_bodies(FUTURE_US)) == sorted([small, large])
+        assert sweep(store) == 2
+        assert holders(tmp_path, b"orphan") == []
+        assert store.get_body(kept) == b"kept" * 2000
+        assert store.get_body(of_nobody)
 
 
 def test_many_staged_bodies_do_not_pile_up(store):
@@ -121,6 +145,55 @@ def test_a_changed_root_or_frontier_is_noticed_and_nothing_is_appended_to_it(tmp
     assert caught.value.code == "ledger.root_mismatch"
 
 
+@pytest.mark.parametrize(
+    ("table", "column", "value", "code"),
+    [
+        ("entries", "data", "text", "ledger.corrupt_entry"),
+        ("entries", "data", 7, "ledger.corrupt_entry"),
+        ("entries", "leaf", "text", "ledger.corrupt_entry"),
+        ("logs", "root", "text", "ledger.root_mismatch"),
+        ("logs", "frontier", "text", "ledger.root_mismatch"),
+        ("logs", "size", "many", "ledger.corrupt_head"),
+        ("logs", "epoch", "first", "ledger.corrupt_head"),
+        ("logs", "state", "ajar", "ledger.corrupt_head"),
+    ],
+)
+def test_a_value_of_another_type_is_damage_like_any_other(tmp_path, table, column, value, code):
+    written(tmp_path)
+    where = " WHERE seq = 3" if table == "entries" else ""
+    change(tmp_path, f"UPDATE {table} SET {column} = ?{where}", value)
+    error = damage(tmp_path)
+    assert error.code == code
+    assert error.hint
+    if table == "entries":
+        assert error.fields["seq"] == 3
+
+
+def test_text_that_is_no_text_is_damage_as_well(tmp_path):
+    written(tmp_path)
+    change(tmp_path, "UPDATE logs SET state = CAST(x'ff80' AS TEXT)")
+    assert damage(tmp_path).code == "ledger.corrupt_file"
+
+
+@pytest.mark.parametrize("column", ["salt", "data", "tag"])
+def test_a_body_whose_row_is_damaged_is_not_what_was_committed(tmp_path, column):
+    with Store.open(tmp_path) as store:
+        body = store.put_body("a.b", b"small", "error", RUN)
+        store.commit(())
+    change(tmp_path, f"UPDATE bodies SET {column} = ?", "Ä")
+    with Store.open(tmp_path) as store, pytest.raises(IntegrityError) as caught:
+        store.get_body(body)
+    assert caught.value.code == "ledger.body_mismatch"
+
+
+def test_an_epoch_that_is_no_number_is_damage(tmp_path):
+    written(tmp_path)
+    change(tmp_path, "UPDATE epochs SET epoch = 'first'")
+    with Store.open(tmp_path) as store, pytest.raises(IntegrityError) as caught:
+        store.acquire_epoch("coordinator-2")
+    assert caught.value.code == "ledger.corrupt_epoch"
+
+
 def test_a_changed_body_is_noticed_and_can_still_be_deleted(tmp_path):
     with Store.open(tmp_path) as store:
         small = store.put_body("a.b", b"small", "error", RUN)
@@ -171,14 +244,26 @@ def test_a_late_copy_of_a_deleted_body_leaves_no_file(tmp_path):
         assert holders(tmp_path, secret) == []
 
 
-def test_a_damaged_snapshot_is_refused(tmp_path):
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("state", b"other"),
+        ("state", "text"),
+        ("digest", "text"),
+        ("root", bytes(32)),
+        ("size", 10_000),
+        ("size", "many"),
+        ("semantics", "one"),
+    ],
+)
+def test_a_damaged_snapshot_is_refused(tmp_path, column, value):
     written(tmp_path)
     with Store.open(tmp_path) as store:
         head = store.head(RUN)
         store.put_snapshot(Snapshot(RUN, head.size, head.root, 1, b"state"))
-    change(tmp_path, "UPDATE snapshots SET state = ?", b"other")
+    change(tmp_path, f"UPDATE snapshots SET {column} = ?", value)
     with Store.open(tmp_path) as store, pytest.raises(IntegrityError) as caught:
-        store.get_snapshot(RUN, 1)
+        store.get_snapshot(RUN)
     assert caught.value.code == "ledger.snapshot_mismatch"
 
 
@@ -309,7 +394,7 @@ def test_a_write_error_of_the_system_leaves_the_ledger_whole(tmp_path):
     with Store.open(tmp_path) as store:
         assert store.check(RUN).size == 10
         assert list(store.entries(RUN)) == ENTRIES[:10]
-        assert store.sweep_bodies() == 0
+        assert sweep(store) == 0
 
 
 def die_in_the_middle(folder: Path) -> None:
@@ -328,4 +413,4 @@ def test_a_process_that_dies_leaves_what_it_had_committed(tmp_path):
     assert writer.exitcode == 9
     with Store.open(tmp_path) as store:
         assert store.check(RUN).size == 5
-        assert store.sweep_bodies() == 1
+        assert sweep(store) == 1
