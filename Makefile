@@ -42,7 +42,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix -q .
 
 lock: ## resolve the dependencies anew
-	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,dev]' \
+	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,forecast,plot,dev]' \
 	&& .venv.lock/bin/pip freeze --exclude swarm-ray > requirements.lock; rm -rf .venv.lock
 
 clean:

@@ -1,11 +1,13 @@
 """Verbs that check before anything is spent: validate, plan, doctor; and gc, which tidies up."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from swarm_ray.cli.options import Inputs, Items, Json, Name, WithoutBindings
 from swarm_ray.cli.output import ExitCode, Output, guarded
+from swarm_ray.errors import UsageError
 
 
 @guarded
@@ -44,9 +46,41 @@ def plan(
     inputs: Inputs = None,
     items: Items = None,
     without_bindings: WithoutBindings = False,
+    sites: Annotated[
+        Path | None,
+        typer.Option("--sites", metavar="FILE", help="Place the items over these sites."),
+    ] = None,
+    deadline: Annotated[
+        str,
+        typer.Option(
+            "--deadline", metavar="TIME", help="Place as if each fan-out had this deadline: 30s."
+        ),
+    ] = "",
+    explain: Annotated[
+        str,
+        typer.Option(
+            "--explain", metavar="[STEP:]ITEM", help="Say why an item (from 0) is where it is."
+        ),
+    ] = "",
+    plot: Annotated[
+        Path | None,
+        typer.Option("--plot", metavar="FILE", help="Draw the placement (.png, .svg or .pdf)."),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Say what a run would do, and cost at most."""
+    if sites is not None:
+        from swarm_ray.cli.placing import Question, plan_over_sites
+
+        question = Question(sites, deadline, explain, plot)
+        plan_over_sites(question, (name, inputs, items, without_bindings), Output(json_output))
+        return
+    if deadline or explain or plot:
+        raise UsageError(
+            "plan.no_sites",
+            "--deadline, --explain and --plot are about a placement over sites",
+            hint="give the sites with --sites FILE",
+        )
     from swarm_ray.cli.planning import plan_data, plan_lines
     from swarm_ray.cli.steering import ready_launch
     from swarm_ray.client.session import current_session

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from swarm_ray.client.following import Follower
     from swarm_ray.client.session import Session
     from swarm_ray.client.starting import Launch
+    from swarm_ray.definition.serving import ModelCapabilities
 
 
 @guarded
@@ -87,12 +88,16 @@ def ready_launch(
     items: Any,
     output_dir: str,
     without_bindings: bool,
+    offered: "ModelCapabilities | None" = None,
 ) -> "Launch":
-    """Link a process and complete its inputs from the options of the command line."""
+    """Link a process and complete its inputs from the options of the command line; `offered` are
+    the models of the sites over which its items are placed."""
     from swarm_ray.cli.arguments import read_inputs
     from swarm_ray.client.starting import complete_launch, link_process
 
-    linked = link_process(name, session.settings, without_bindings=without_bindings)
+    linked = link_process(
+        name, session.settings, without_bindings=without_bindings, offered=offered
+    )
     given = read_inputs(inputs, {key: entry.type for key, entry in linked.inputs.items()})
     if output_dir:
         given["output_dir"] = output_dir

@@ -47,17 +47,25 @@ class Launch:
         return RunHandle(run_id, session.service)
 
 
-def link_process(name: str | Path, settings: Settings, *, without_bindings: bool = False) -> Linked:
-    """Find, load and link a definition under the models that are configured.
+def link_process(
+    name: str | Path,
+    settings: Settings,
+    *,
+    without_bindings: bool = False,
+    offered: ModelCapabilities | None = None,
+) -> Linked:
+    """Find, load and link a definition under the models that are configured, and under those that
+    sites offer when the items are to be placed over sites.
 
     Raises:
         UsageError: `definition.*`; a flawed definition lists every flaw with file and line.
     """
     source = load_process(find_blueprint(name), without_bindings=without_bindings)
-    models = None
+    models = offered.models if offered is not None else ()
     if settings.model_url and settings.model_name:
-        models = ModelCapabilities((ModelCapability(settings.model_name),))
-    return link(source, models=models, effects=TOOLS)
+        models = (*models, ModelCapability(settings.model_name))
+    known = ModelCapabilities(models) if models else None
+    return link(source, models=known, effects=TOOLS, sites=offered is not None)
 
 
 def complete_launch(

@@ -1,4 +1,5 @@
-"""Pages that are made from the code: the schema of run entries and the state diagrams.
+"""Pages that are made from the code: schemas of run entries, sites and instances, and the state
+diagrams.
 
 Decides their form. `python -m swarm_ray.testing.published DIR` writes them below a `docs` folder;
 a test compares the files with what this module yields.
@@ -11,6 +12,7 @@ from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
+from swarm_placement.files import schemas
 from swarm_ray.core.events import KINDS
 from swarm_ray.core.tables import TABLES
 from swarm_ray.values.profile import MAX_INTEGER
@@ -19,6 +21,7 @@ from swarm_ray.values.record_schema import schema_of
 State = IntEnum | StrEnum
 SCHEMA_FILE = "formats/schemas/entry.schema.json"
 STATES_FILE = "states.md"
+PLACEMENT_FILE = "formats/schemas/{}.schema.json"
 INTRODUCTION = """# States
 
 Every state and every move of the machines, made from `swarm_ray/core/tables.py` by
@@ -85,8 +88,15 @@ def states_page() -> str:
 
 def pages() -> dict[str, str]:
     """Return file below `docs` → text of every page that is made from the code."""
-    schema = json.dumps(entry_schema(), indent=2, sort_keys=True) + "\n"
-    return {SCHEMA_FILE: schema, STATES_FILE: states_page()}
+    return {
+        SCHEMA_FILE: _text(entry_schema()),
+        STATES_FILE: states_page(),
+        **{PLACEMENT_FILE.format(name): _text(one) for name, one in schemas().items()},
+    }
+
+
+def _text(schema: Mapping[str, Any]) -> str:
+    return json.dumps(schema, indent=2, sort_keys=True) + "\n"
 
 
 def _name(state: Enum) -> str:

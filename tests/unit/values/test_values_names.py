@@ -89,7 +89,9 @@ def test_an_id_needs_a_time_and_randomness(time_ms, random):
         ids.uuid7(time_ms, random)
 
 
-@pytest.mark.parametrize("text", ["", "x" * 32, "0" * 32, "a626db7b-d800-44b2-9ccc-f9d50a867f93", 7])
+@pytest.mark.parametrize(
+    "text", ["", "x" * 32, "0" * 32, "a626db7b-d800-44b2-9ccc-f9d50a867f93", 7]
+)
 def test_other_text_is_no_id(text):
     with pytest.raises(UsageError) as caught:
         ids.parse_id(text)

@@ -1,0 +1,68 @@
+"""Classes that are equal but for their name and number of items, as one class."""
+
+from collections.abc import Hashable
+from dataclasses import fields, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm_placement.model import Instance, ItemClass, Plan, Unplaced, copy_offsets
+
+Members = list[list[int]]
+COMPARED = tuple(field.name for field in fields(ItemClass) if field.name not in ("name", "items"))
+
+
+def merge(instance: Instance) -> tuple[Instance, Members]:
+    """Return the instance with equal classes merged, and the numbers of the classes in each."""
+    groups: dict[Hashable, list[int]] = {}
+    for number, one in enumerate(instance.classes):
+        groups.setdefault(_key(one), []).append(number)
+    members = list(groups.values())
+    classes = tuple(
+        replace(
+            instance.classes[group[0]],
+            items=sum(instance.classes[number].items for number in group),
+        )
+        for group in members
+    )
+    return replace(instance, classes=classes), members
+
+
+def split(instance: Instance, members: Members, plan: Plan) -> Plan:
+    """Return a plan of the merged instance as one of the instance itself."""
+    option = np.empty_like(plan.option)
+    option[_places(instance, members)] = plan.option
+    done = np.empty(len(instance.classes))
+    for group, each in zip(members, plan.bound.class_probability, strict=True):
+        done[group] = each
+    offsets = copy_offsets(instance.classes)
+    unplaced = tuple(
+        Unplaced(number, missing, one.reason)
+        for one in plan.bound.unplaced
+        for number in members[one.item_class]
+        if (missing := int((option[offsets[number] : offsets[number + 1]] < 0).sum()))
+    )
+    return replace(
+        plan,
+        option=option,
+        bound=replace(plan.bound, class_probability=done, unplaced=unplaced),
+    )
+
+
+def _places(instance: Instance, members: Members) -> NDArray[np.int64]:
+    """Return where each copy of the merged instance is in the instance itself."""
+    offsets = copy_offsets(instance.classes)
+    return np.concatenate(
+        [np.arange(offsets[number], offsets[number + 1]) for group in members for number in group]
+    )
+
+
+def _key(one: ItemClass) -> Hashable:
+    values = [getattr(one, name) for name in COMPARED if name != "needs"]
+    needs = one.needs
+    return (
+        *values,
+        frozenset(needs.capabilities.items()),
+        frozenset(needs.hardware.items()),
+        needs.residency,
+    )

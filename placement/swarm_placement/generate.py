@@ -1,0 +1,292 @@
+"""Seeded synthetic instances.
+
+`load` is the least capacity that serves everything, found by a linear program, over the capacity
+there is: 1.0 leaves nothing free, 0.5 is twice what is needed. It is met to about a percent, since
+slots are whole.
+
+| family | what is particular |
+|---|---|
+| product | duration = work of the class x slowness of the site: a flow problem |
+| interaction | 25 % of the class-site pairs are 0.5 to 2 times as long: no product form |
+| tight | each class has a deadline of its own, 3 to 8 durations away: few waves, levels matter |
+| residency | 80 % of the classes carry one or two tags that few sites have |
+| redundancy | every class has 2 or 3 copies, over few trust domains |
+| distinct | every item is its own class, drawn around hidden types |
+
+Elsewhere deadlines are one of 1, 2, 4, 8, ... minutes, at least 3 durations away. Prices, speeds and
+durations are invented, in ranges one meets: 1e-5 to 1e-3 dollars per
+slot-second, speeds 0.5 to 2, durations from seconds to a minute.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm_placement.errors import UsageError
+from swarm_placement.highs import columns, program, run
+from swarm_placement.model import Durations, Instance, ItemClass, Model, Needs, Offer, Site, Swarm
+from swarm_placement.problem import Problem, problem
+
+Family = Literal["product", "interaction", "tight", "residency", "redundancy", "distinct"]
+FAMILIES: tuple[Family, ...] = get_args(Family)
+LEVEL = 0.95
+TAGS = ("eu", "us", "hipaa", "enclave")
+MODELS = (
+    Model("small", {"reasoning": 1, "code": 1, "context_tokens": 32_000}),
+    Model("large", {"reasoning": 3, "code": 2, "context_tokens": 200_000}),
+)
+LEAST_DOMAINS = 4
+LEAST_WAVES = 3.0
+FIRST_DEADLINE_S = 60.0
+HIDDEN_TYPES = 50
+LOAD_STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What to generate: the items are shared out among the classes unevenly."""
+
+    items: int = 1_000
+    sites: int = 20
+    classes: int = 50
+    load: float = 0.8
+    family: Family = "interaction"
+    seed: int = 0
+
+
+def generate(recipe: Recipe) -> Instance:
+    """Return the instance of a recipe: the same recipe, the same instance.
+
+    Raises:
+        UsageError: for a load outside (0, 1], or fewer items than classes.
+    """
+    if not 0 < recipe.load <= 1:
+        raise UsageError("generate.load", "load", "The load must be in (0, 1].", "Use e.g. 0.8.")
+    if recipe.family != "distinct" and recipe.items < recipe.classes:
+        raise UsageError(
+            "generate.items",
+            "items",
+            f"{recipe.items} items do not fill {recipe.classes} classes.",
+            "Ask for at least one item per class.",
+        )
+    rng = np.random.default_rng([recipe.seed, FAMILIES.index(recipe.family)])
+    sites = _sites(rng, recipe)
+    classes = _classes(rng, recipe)
+    deadline_s = max(one.deadline_s or 0.0 for one in classes)
+    raw = Instance(
+        Swarm(deadline_s, min_success_ratio=0.95),
+        classes,
+        sites,
+        MODELS,
+        durations=_durations(rng, recipe, sites),
+    )
+    return _with_load(_placeable(raw), recipe.load)
+
+
+def _sites(rng: np.random.Generator, recipe: Recipe) -> tuple[Site, ...]:
+    found = []
+    organisations = max(4, recipe.sites // 8) if recipe.family == "redundancy" else recipe.sites
+    tag_share = 0.3 if recipe.family == "residency" else 0.6
+    for index in range(recipe.sites):
+        speed = float(rng.uniform(0.5, 2.0))
+        offers = [Offer("small", usd_per_mtok_in=0.1, usd_per_mtok_out=0.4)]
+        if rng.random() < 0.6:
+            offers = [
+                Offer(
+                    "large",
+                    speed=0.8,
+                    usd_per_mtok_in=float(rng.uniform(0.5, 1.5)),
+                    usd_per_mtok_out=float(rng.uniform(2, 6)),
+                    cold_start_s=float(rng.uniform(2, 20)),
+                    warm=bool(rng.random() < 0.7),
+                )
+            ]
+        found.append(
+            Site(
+                name=f"site-{index:03d}",
+                slots=int(rng.integers(8, 33)),
+                usd_per_slot_s=float(1e-4 * speed * rng.lognormal(0, 0.5)),
+                organisation=f"org-{index % organisations:03d}",
+                region=f"region-{index % max(4, recipe.sites // 10):02d}",
+                residency=frozenset(tag for tag in TAGS if rng.random() < tag_share),
+                hardware={"gpu": float(rng.integers(0, 3)), "memory_gb": 32.0},
+                speed=speed,
+                offers=tuple(offers),
+                latency_s=float(rng.uniform(0.005, 0.15)),
+                bandwidth_bytes_per_s=float(rng.uniform(2e7, 5e8)),
+                egress_usd_per_gb=float(rng.choice([0.0, 0.02, 0.09])),
+            )
+        )
+    return tuple(found)
+
+
+def _classes(rng: np.random.Generator, recipe: Recipe) -> tuple[ItemClass, ...]:
+    if recipe.family == "distinct":
+        types = [_one(rng, recipe, index, 1) for index in range(HIDDEN_TYPES)]
+        return tuple(
+            _around(rng, types[index % HIDDEN_TYPES], index) for index in range(recipe.items)
+        )
+    share = rng.dirichlet(np.full(recipe.classes, 2.0))
+    items = 1 + np.floor(share * (recipe.items - recipe.classes)).astype(np.int64)
+    items[0] += recipe.items - int(items.sum())
+    return tuple(_one(rng, recipe, index, int(count)) for index, count in enumerate(items))
+
+
+def _one(rng: np.random.Generator, recipe: Recipe, index: int, items: int) -> ItemClass:
+    work_s = float(rng.lognormal(np.log(12), 0.6))
+    most = (
+        8.0 if recipe.family == "tight" else float(np.clip(recipe.items / recipe.sites / 8, 8, 60))
+    )
+    waves = rng.uniform(LEAST_WAVES, most)
+    tags = 0
+    if rng.random() < (0.8 if recipe.family == "residency" else 0.3):
+        tags = int(rng.integers(1, 3))
+    copies = int(rng.integers(2, 4)) if recipe.family == "redundancy" else 1
+    if recipe.family not in ("redundancy", "distinct") and rng.random() < 0.2:
+        copies = 2
+    return ItemClass(
+        name=f"class-{index:04d}",
+        items=items,
+        work_s=work_s,
+        sigma=float(rng.uniform(0.3, 0.5)),
+        kind=f"kind-{index:04d}" if recipe.family == "interaction" else "",
+        needs=Needs(
+            capabilities={"reasoning": 2.0} if rng.random() < 0.2 else {"code": 1.0},
+            hardware={"gpu": 1.0} if rng.random() < 0.3 else {},
+            residency=frozenset(str(tag) for tag in rng.choice(TAGS, tags, replace=False)),
+        ),
+        copies=copies,
+        deadline_s=_deadline_s(recipe, work_s * float(waves)),
+        data_site=f"site-{rng.integers(recipe.sites):03d}",
+        data_bytes=float(rng.lognormal(np.log(2e7), 1.0)),
+        input_tokens=float(rng.integers(200, 4_000)),
+        output_tokens=float(rng.integers(50, 500)),
+    )
+
+
+def _deadline_s(recipe: Recipe, least_s: float) -> float:
+    """Return a deadline of at least so many seconds, from the steps in use but for "tight"."""
+    steps = np.ceil(np.log2(max(least_s, FIRST_DEADLINE_S) / FIRST_DEADLINE_S))
+    return least_s if recipe.family == "tight" else float(FIRST_DEADLINE_S * 2**steps)
+
+
+def _around(rng: np.random.Generator, hidden: ItemClass, index: int) -> ItemClass:
+    """Return one item of a hidden type: own size, data, tokens and deadline."""
+    size = float(rng.lognormal(0, 0.3))
+    return replace(
+        hidden,
+        name=f"item-{index:06d}",
+        work_s=hidden.work_s * size,
+        data_bytes=hidden.data_bytes * size,
+        input_tokens=hidden.input_tokens * size,
+        deadline_s=(hidden.deadline_s or 0.0) * float(rng.uniform(0.8, 1.25)),
+    )
+
+
+def _durations(
+    rng: np.random.Generator, recipe: Recipe, sites: tuple[Site, ...]
+) -> Durations | None:
+    """Return the table of the interaction family, for work of one second."""
+    if recipe.family != "interaction":
+        return None
+    shape = (recipe.classes, len(sites))
+    factor = np.where(rng.random(shape) < 0.25, rng.uniform(0.5, 2.0, shape), 1.0)
+    speed = np.array([[site.speed] for site in sites])
+    offered = np.full((len(sites), len(MODELS)), np.nan)
+    for index, site in enumerate(sites):
+        for offer in site.offers:
+            offered[index, [model.name for model in MODELS].index(offer.model)] = offer.speed
+    mean_s: NDArray[np.float64] = factor[:, :, None] / (speed * offered)
+    sigma = rng.uniform(0.3, 0.5, (recipe.classes, 1, 1))
+    quantile_s = mean_s * np.exp(1.6448536269514722 * sigma - sigma * sigma / 2)
+    kinds = tuple(f"kind-{index:04d}" for index in range(recipe.classes))
+    return Durations(kinds, mean_s, quantile_s, LEVEL)
+
+
+def _placeable(instance: Instance) -> Instance:
+    """Lift requirements of classes that fewer than `LEAST_DOMAINS` organisations could serve,
+    and set deadlines that no site can meet later, so that everything has somewhere to go."""
+    for easing in EASINGS:
+        flat = problem(instance)
+        choices = np.bincount(flat.group_class, minlength=flat.classes)
+        instance = replace(
+            instance,
+            classes=tuple(
+                easing(one) if choice < LEAST_DOMAINS else one
+                for one, choice in zip(instance.classes, choices, strict=True)
+            ),
+        )
+        longest = max(one.deadline_s or 0.0 for one in instance.classes)
+        instance = replace(instance, swarm=replace(instance.swarm, deadline_s=longest))
+    return instance
+
+
+def _lift_tags(one: ItemClass) -> ItemClass:
+    return replace(one, needs=Needs(one.needs.capabilities))
+
+
+def _lift_needs(one: ItemClass) -> ItemClass:
+    return replace(one, needs=Needs())
+
+
+def _lift_deadline(one: ItemClass) -> ItemClass:
+    return replace(one, deadline_s=(one.deadline_s or 0.0) * 3)
+
+
+EASINGS = (_lift_tags, _lift_needs, _lift_deadline, _lift_deadline)
+
+
+def _with_load(instance: Instance, load: float) -> Instance:
+    """Scale the slots of all sites alike until the least sufficient capacity is `load` of them."""
+    slots = np.array([float(site.slots) for site in instance.sites])
+    for _ in range(LOAD_STEPS):
+        found = least_capacity(problem(instance))
+        if abs(found - load) <= 0.005 * load:
+            break
+        slots *= found / load
+        whole = np.maximum(1, np.rint(slots)).astype(int)
+        instance = replace(
+            instance,
+            sites=tuple(
+                replace(site, slots=int(count))
+                for site, count in zip(instance.sites, whole, strict=True)
+            ),
+        )
+    return instance
+
+
+def least_capacity(flat: Problem) -> float:
+    """Return the least common factor on all capacity rows with which every copy has a place."""
+    size, rows = flat.of_class.size, flat.rows
+    count = rows.site.size
+    first = np.flatnonzero(np.diff(rows.site, prepend=-1))
+    step = rows.slot_s - np.concatenate((np.zeros(1), rows.slot_s[:-1]))
+    step[first] = rows.slot_s[first]
+    spare = size + 1 + np.arange(count)  # unused room handed on to the next row of the site
+    inner = np.setdiff1d(np.arange(count), first)
+    arc = np.arange(size)
+    owner = np.concatenate((arc, arc, arc, np.full(count, size), spare, spare[inner - 1]))
+    groups = flat.classes + flat.group_most.size
+    capacity = groups + np.arange(count)
+    at = np.concatenate(
+        (
+            flat.of_class,
+            flat.classes + flat.group,
+            groups + rows.of_arc,
+            capacity,
+            capacity,
+            groups + inner,
+        )
+    )
+    values = np.concatenate(
+        (np.ones(2 * size), flat.work_s, -step, np.ones(count), -np.ones(inner.size))
+    )
+    cost = np.zeros(size + 1 + count)
+    cost[size] = 1.0
+    demand, most = flat.demand.astype(float), flat.group_most.astype(float)
+    lower = np.concatenate((demand, np.full(most.size, -np.inf), np.zeros(count)))
+    upper = np.concatenate((demand, most, np.zeros(count)))
+    free = columns(cost, np.full(cost.size, np.inf), owner, at, values)
+    return run(program(free, lower, upper)).objective

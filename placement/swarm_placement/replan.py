@@ -1,0 +1,173 @@
+"""A new plan after sites lost slots, close to the old one.
+
+Copies that can stay do stay. The copies that lost their place get new ones from a linear program
+over their classes and the room that is left; what finds none may eject others, as long as no more
+than `Swarm.moves_share` of the unaffected copies move. The bound of the new plan holds for the whole
+changed instance; it is proven with the prices of the old plan, for any prices prove a bound.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm_placement import bound, capacity
+from swarm_placement.assembly import assemble
+from swarm_placement.bound import Prices
+from swarm_placement.dealing import dealt
+from swarm_placement.ejection import repair
+from swarm_placement.errors import UsageError
+from swarm_placement.model import Instance, Plan, options
+from swarm_placement.problem import EXACT_ARCS, Problem, cold_starts, problem
+from swarm_placement.relaxation import Relaxation
+from swarm_placement.room import EPSILON, Room
+from swarm_placement.rounding import rounded
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+PER_ARC = (
+    "of_class", "option", "site", "group", "cost_usd", "rank_usd", "work_s", "latest_s", "mean_s",
+    "sigma", "fixed_s",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Replanned:
+    """The new plan, the instance as it is now, and the copies that are elsewhere (or nowhere)
+    although their place was not lost.
+
+    A site without slots has none in `instance` only because its options must keep their numbers;
+    it is no input for `solve`.
+    """
+
+    plan: Plan
+    instance: Instance
+    moved: Ints
+
+
+class Replanner:
+    """Keeps the arrays of an instance ready, so that events are answered in milliseconds."""
+
+    def __init__(self, instance: Instance) -> None:
+        self.instance = instance
+        self.flat = problem(instance)
+        self.arc_of = np.full((self.flat.classes, len(options(instance))), -1, np.int64)
+        self.arc_of[self.flat.of_class, self.flat.option] = np.arange(self.flat.of_class.size)
+        copies = [one.copies * one.items for one in instance.classes]
+        self.class_of_copy = np.repeat(np.arange(self.flat.classes), copies)
+
+    def replan(self, plan: Plan, slots: Mapping[str, int]) -> Replanned:
+        """Return the plan after the named sites have so many slots (0: the site is lost).
+
+        Raises:
+            UsageError: for a site that does not exist, or more slots than before.
+        """
+        now = _changed(self.instance, slots)
+        flat = replace(self.flat, rows=_rows(now, self.flat, set(slots)))
+        before = np.where(plan.option >= 0, self.arc_of[self.class_of_copy, plan.option], -1)
+        room = Room(flat, np.bincount(before[before >= 0], minlength=flat.of_class.size))
+        kept = _without(before, _evict(room))
+        prices = _known_prices(flat, plan)
+        _place(room)
+        allowed = int(self.instance.swarm.moves_share * int((kept >= 0).sum()))
+        repair(room, bound.reduced_usd(flat, prices), most_moves=allowed)
+        arc = dealt(now.classes, room, kept)
+        option = np.where(arc >= 0, flat.option[arc], -1).astype(np.int32)
+        moved = np.flatnonzero((kept >= 0) & (arc != kept))
+        if flat.of_class.size <= EXACT_ARCS:  # a bound of its own costs little
+            prices = Relaxation(flat).solve().prices
+        return Replanned(assemble(now, room, prices, "replan", option=option), now, moved)
+
+
+def _changed(instance: Instance, slots: Mapping[str, int]) -> Instance:
+    known = {site.name: site for site in instance.sites}
+    for name, count in slots.items():
+        if name not in known or not 0 <= count <= known[name].slots:
+            raise UsageError(
+                "replan.slots",
+                f"slots[{name!r}]",
+                f"{name} cannot have {count} slots now.",
+                "Name a site of the instance and at most the slots it had; solve anew for more.",
+            )
+    sites = tuple(replace(one, slots=slots.get(one.name, one.slots)) for one in instance.sites)
+    return replace(instance, sites=sites)
+
+
+def _rows(now: Instance, flat: Problem, names: set[str]) -> capacity.Rows:
+    """Return the capacity rows with the changed sites' room."""
+    rows, slot_s = flat.rows, flat.rows.slot_s.copy()
+    cold_s = cold_starts(now, flat.option)
+    shortest = np.full(slot_s.size, np.inf)
+    np.minimum.at(shortest, rows.of_arc, flat.work_s)
+    for number, site in enumerate(now.sites):
+        if site.name in names:
+            begin, end = np.searchsorted(rows.site, (number, number + 1))
+            least = np.minimum.accumulate(shortest[begin:end])
+            free_s = capacity.free_times(now, number)
+            slot_s[begin:end] = capacity.room(free_s, rows.edge_s[begin:end], least, cold_s[number])
+    return replace(rows, slot_s=slot_s)
+
+
+def _evict(room: Room) -> dict[int, int]:
+    """Take copies off arcs until no capacity row is broken; return how many of which.
+
+    Of a broken row those with the latest starts go, since they find another place most easily.
+    """
+    flat = room.flat
+    gone: dict[int, int] = {}
+    for site in np.unique(flat.rows.site[room.slack_s < -EPSILON]):
+        rows = slice(room.begin[site], room.begin[site + 1])
+        here = np.flatnonzero((flat.site == site) & (room.copies > 0))
+        for arc in here[np.argsort(-flat.rows.of_arc[here], kind="stable")].tolist():
+            broken = -float(room.slack_s[flat.rows.of_arc[arc] : rows.stop].min())
+            if broken > EPSILON:
+                count = min(int(np.ceil(broken / flat.work_s[arc])), int(room.copies[arc]))
+                room.take(arc, -count)
+                gone[arc] = count
+    return gone
+
+
+def _without(arc: Ints, gone: Mapping[int, int]) -> Ints:
+    """Return the arcs of all copies, -1 for the last ones of each arc that lost some."""
+    found = arc.copy()
+    for lost, count in gone.items():
+        found[np.flatnonzero(arc == lost)[-count:]] = -1
+    return found
+
+
+def _place(room: Room) -> None:
+    """Place what is left in the room that is left, by a linear program."""
+    flat = room.flat
+    arcs = np.flatnonzero(room.left[flat.of_class] > 0)
+    arcs = arcs[room.most(arcs) > 0]
+    rest = replace(
+        flat,
+        **{name: getattr(flat, name)[arcs] for name in PER_ARC},
+        rows=replace(
+            flat.rows, of_arc=flat.rows.of_arc[arcs], slot_s=np.maximum(room.slack_s, 0.0)
+        ),
+        demand=room.left,
+        group_most=room.group,
+        site_most=room.site,
+        budget_usd=room.money,
+    )
+    relaxed = Relaxation(rest).solve()
+    placed = rounded(rest, relaxed.copies, relaxed.prices)
+    for arc, count in zip(arcs.tolist(), placed.copies.tolist(), strict=True):
+        if count:
+            room.take(arc, count)
+
+
+def _known_prices(flat: Problem, plan: Plan) -> Prices:
+    """Return a plan's prices in the order of the capacity rows."""
+    number = {
+        (int(site), float(below_s)): row
+        for row, (site, below_s) in enumerate(zip(flat.rows.site, flat.rows.below_s, strict=True))
+    }
+    paid = np.zeros(flat.rows.site.size)
+    for one in plan.bound.capacity:
+        paid[number[one.site, one.below_s]] = one.usd_per_slot_s
+    return Prices(paid, plan.bound.share_price_usd, plan.bound.budget_price)

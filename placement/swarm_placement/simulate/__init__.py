@@ -1,0 +1,1 @@
+"""Judges of plans and policies: independent of the solver, random only through what is handed in."""

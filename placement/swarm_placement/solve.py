@@ -1,0 +1,59 @@
+"""One call from an instance to a plan with its bound."""
+
+from swarm_placement import bound, equal
+from swarm_placement.assembly import assemble
+from swarm_placement.ejection import repair
+from swarm_placement.errors import UsageError
+from swarm_placement.exact import improved
+from swarm_placement.model import Instance, Plan
+from swarm_placement.problem import EXACT_ARCS, problem
+from swarm_placement.relaxation import Relaxation
+from swarm_placement.rounding import rounded
+from swarm_placement.validation import check
+
+MOST_CLASSES = 2_000
+"""Classes the linear program takes at once."""
+EXACT_S = 1.0
+CLOSE = 1e-3
+"""Gap below which the exact solver is not asked."""
+
+
+def solve(instance: Instance, exact_s: float = EXACT_S) -> Plan:
+    """Return a plan for an instance.
+
+    Classes go through the linear program, rounding and ejection chains. Up to `EXACT_ARCS` arcs an
+    answer that is not yet within `CLOSE` of its bound is handed to the exact solver for `exact_s`
+    seconds (0: never); then the answer depends on the machine's speed.
+
+    Raises:
+        UsageError: for a bad instance, or more than `MOST_CLASSES` classes unlike each other.
+    """
+    check(instance)
+    if len(instance.classes) > MOST_CLASSES:
+        return _distinct(instance, exact_s)
+    return _classes(instance, exact_s)
+
+
+def _classes(instance: Instance, exact_s: float) -> Plan:
+    flat = problem(instance)
+    relaxed = Relaxation(flat).solve()
+    room = rounded(flat, relaxed.copies, relaxed.prices)
+    repair(room, bound.reduced_usd(flat, relaxed.prices))
+    plan = assemble(instance, room, relaxed.prices, "classes")
+    if exact_s <= 0 or plan.bound.gap <= CLOSE or flat.of_class.size > EXACT_ARCS:
+        return plan
+    better, proven_usd = improved(flat, room, exact_s)
+    return assemble(instance, better, relaxed.prices, "exact", proven_usd)
+
+
+def _distinct(instance: Instance, exact_s: float) -> Plan:
+    """Solve items that are alike as one class."""
+    merged, members = equal.merge(instance)
+    if len(merged.classes) > MOST_CLASSES:
+        raise UsageError(
+            "classes.too_many",
+            "classes",
+            f"There are {len(merged.classes)} classes unlike each other.",
+            f"Round sizes and deadlines until at most {MOST_CLASSES} are left.",
+        )
+    return equal.split(instance, members, _classes(merged, exact_s))

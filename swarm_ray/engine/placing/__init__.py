@@ -1,0 +1,1 @@
+"""The adapter of the placement solver; the only package that imports `swarm_placement`."""
