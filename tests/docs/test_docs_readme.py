@@ -55,3 +55,10 @@ def test_the_architecture_stays_short_and_names_modules_that_exist():
     assert named
     missing = sorted(one for one in named if not (ROOT / "swarm_ray" / one).exists())
     assert not missing
+
+
+def test_the_picture_of_the_plan_is_what_the_shown_command_draws(tmp_path):
+    command = [sys.executable, "-m", "swarm_placement", "docs/examples/review_instance.json"]
+    drawn = tmp_path / "plan.svg"
+    subprocess.run([*command, "--plot", str(drawn)], cwd=ROOT, check=True, capture_output=True)
+    assert drawn.read_text() == (ROOT / "docs" / "pictures" / "plan.svg").read_text()
