@@ -5,15 +5,17 @@ Decides what of a result is printed and the exit code. The same summary is what 
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 from swarm_ray.cli.output import STATUS_CODES, ExitCode, Output
 from swarm_ray.cli.tables import table
-from swarm_ray.client.costs import cost_of, speed_ups
+from swarm_ray.client.costs import cost_of
 from swarm_ray.client.following import Bodies, Follower
-from swarm_ray.client.headline import duration, first_line, headline, money
+from swarm_ray.client.headline import duration, first_line, headline, money, question_lines
 from swarm_ray.client.outcomes import remedy_of
 from swarm_ray.client.results import cause_of
+from swarm_ray.client.speed_up import speed_ups
 from swarm_ray.engine.views import RunView, SwarmView
 from swarm_ray.values.ids import short
 
@@ -55,10 +57,7 @@ def summary_data(view: RunView, bodies: Bodies) -> dict[str, Any]:
             }
             for swarm in view.fan_outs()
         ],
-        "questions": [
-            {"key": one.key, "text": one.text, "choices": list(one.choices)}
-            for one in view.questions
-        ],
+        "questions": [asdict(one) for one in view.questions],
         "effects": [
             {"step": one.step, "tool": one.tool, "status": one.status, "code": one.code}
             for one in view.effects
@@ -109,8 +108,8 @@ def show_summary(view: RunView, bodies: Bodies, output: Output) -> None:
         outcome = bodies.value(effect.outcome)
         output.say(f"effect {effect.tool}: {effect.status}{_files(outcome)}")
     for question in view.questions:
-        output.say(f"question {question.key}: {question.text}")
-        output.say(f"  choices: {', '.join(question.choices)} (default {question.default})")
+        for line in question_lines(question):
+            output.say(line)
     output.say()
     output.say("Next:")
     for hint in hints(view):
@@ -149,7 +148,7 @@ def _costs(view: RunView, output: Output) -> None:
 def _gains(view: RunView, output: Output) -> None:
     for gain in speed_ups(view):
         line = (
-            f"{gain.step}: sequential estimate {duration(gain.sequential_us)},"
+            f"{gain.step}: in sequence at least {duration(gain.sequential_us)},"
             f" measured {duration(gain.measured_us)}: {gain.told}"
         )
         if gain.below_break_even:
@@ -183,6 +182,8 @@ def hints(view: RunView) -> list[str]:
     """Return the commands that make sense now."""
     end = view.run[-8:]
     found = [f"swarm-ray decide {end} {one.key} {one.choices[0]}" for one in view.questions]
+    if view.status == "interrupted":
+        found.append(f"swarm-ray resume {end}")
     if view.closed and view.status != "done":
         found.append(remedy_of(view) or f"swarm-ray resume {end} --failed")
     failed = next((bad for swarm in view.fan_outs() if (bad := swarm.in_state(*_BAD))), None)

@@ -6,6 +6,7 @@ lines. A traceback is shown only for bugs of ours.
 
 import functools
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -50,14 +51,12 @@ class Output:
     def data(self, value: Any) -> None:
         """Print one line of JSON on stdout, if JSON was asked for."""
         if self.as_json:
-            sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
-            sys.stdout.flush()
+            _write(json.dumps(value, ensure_ascii=False, default=str))
 
     def say(self, text: str = "") -> None:
         """Print text for people on stdout, unless JSON was asked for."""
         if not self.as_json:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+            _write(text)
 
     def note(self, text: str) -> None:
         """Print what happens meanwhile on stderr."""
@@ -68,6 +67,18 @@ class Output:
     def rich(self) -> bool:
         """True when stdout is a terminal and text for people is wanted."""
         return not self.as_json and sys.stdout.isatty()
+
+
+def _write(line: str) -> None:
+    """Write a line to stdout. A reader that has seen enough, like `head`, is no error: the rest
+    goes nowhere and the exit code stays what it is."""
+    try:
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def exit_code_of(error: BaseException) -> ExitCode:

@@ -1,15 +1,15 @@
 """Progress while a run goes on: a live table on a terminal, plain lines elsewhere, on stderr.
 
-Decides how often something is worth a line. Follows until the run is closed or only a person can
-move it.
+Decides how often something is worth a line. When to stop is its caller's decision.
 """
 
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from swarm_ray.client.following import Follower
-from swarm_ray.client.headline import counts, duration, money
+from swarm_ray.client.headline import counts, duration, money, question_lines
 from swarm_ray.engine.views import RunView, SwarmView
 
 if TYPE_CHECKING:
@@ -26,31 +26,29 @@ _MARKS = {
 }
 
 
-def watch(follower: Follower) -> None:
-    """Follow a run to its end, or to where it waits for a person without an expiry."""
+def watch(follower: Follower, over: Callable[[], bool]) -> None:
+    """Show how a run goes on until `over`, which is asked after every look at its log."""
     if sys.stderr.isatty():
-        _live(follower)
+        _live(follower, over)
     else:
-        _lines(follower)
-
-
-def over(follower: Follower) -> bool:
-    """Say whether nothing more will happen by itself."""
-    if follower.ended or not follower.waiting:
-        return follower.ended
-    return not any(one.until_us for one in follower.view().questions)
+        _lines(follower, over)
 
 
 # -- plain lines --------------------------------------------------------------------------------
 
 
-def _lines(follower: Follower) -> None:
+def _lines(follower: Follower, over: Callable[[], bool]) -> None:
     step, told, due_s = "", "", 0.0
-    while not over(follower):
+    asked: set[str] = set()
+    while not over():
         follower.pull(PULL_S)
         if not follower.started:
             continue
         view = follower.view()
+        for question in view.questions:
+            if question.key not in asked:
+                asked.add(question.key)
+                sys.stderr.write("\n".join(question_lines(question)) + "\n")
         line = _line(view)
         now_s = time.monotonic()
         if line != told and (view.step != step or now_s >= due_s):
@@ -82,14 +80,14 @@ def _rate(swarm: SwarmView, view: RunView) -> str:
 # -- a live table -------------------------------------------------------------------------------
 
 
-def _live(follower: Follower) -> None:
+def _live(follower: Follower, over: Callable[[], bool]) -> None:
     from rich.console import Console
     from rich.live import Live
 
     console = Console(stderr=True)
     with Live(console=console, refresh_per_second=8, transient=True) as live:
         began_s = time.monotonic()
-        while not over(follower):
+        while not over():
             follower.pull(PULL_S)
             if follower.started:
                 live.update(picture(follower.view(), time.monotonic() - began_s))
@@ -117,4 +115,5 @@ def picture(view: RunView, elapsed_s: float) -> "RenderableType":
     cost = f" · {money(view.microusd)}" if view.microusd else ""
     tokens = f" · {view.tokens:,} tokens" if view.tokens else ""
     foot = f"{view.process} · {elapsed_s:.0f} s{tokens}{cost}"
-    return Group(table, Text(f"  {foot}", style="dim"))
+    asked = [Text(line) for one in view.questions for line in question_lines(one)]
+    return Group(table, Text(f"  {foot}", style="dim"), *asked)

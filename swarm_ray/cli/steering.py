@@ -78,7 +78,7 @@ def run(
     _connect(session, output)
     handle = launch.start(session)
     output.data({"event": "launch", "run": handle.id, "process": launch.linked.plan.process})
-    _follow(Follower(session.service(), handle.id), output, detach=detach)
+    _follow(session, Follower(session.service(), handle.id), output, detach=detach)
 
 
 def ready_launch(
@@ -127,7 +127,7 @@ def resume(
     session.service().resume(found, person(), failed=failed)
     output.data({"event": "launch", "run": found, "process": before.process})
     follower.wait_beyond(before.entries)
-    _follow(follower, output, detach=detach)
+    _follow(session, follower, output, detach=detach)
 
 
 @guarded
@@ -182,7 +182,7 @@ def decide(
     follower.wait_beyond(before.entries)
     output.data({"event": "decided", "run": found, "question": question, "choice": choice})
     output.note(f"{short('run', found)}: {question} answered with {choice!r}")
-    _follow(follower, output, detach=detach)
+    _follow(session, follower, output, detach=detach)
 
 
 def _connect(session: "Session", output: Output) -> None:
@@ -192,9 +192,9 @@ def _connect(session: "Session", output: Output) -> None:
     session.service()
 
 
-def _follow(follower: "Follower", output: Output, *, detach: bool) -> None:
+def _follow(session: "Session", follower: "Follower", output: Output, *, detach: bool) -> None:
+    from swarm_ray.cli.asking import follow
     from swarm_ray.cli.finishing import finish
-    from swarm_ray.cli.progress import watch
     from swarm_ray.values.ids import short
 
     run = follower.run
@@ -203,7 +203,7 @@ def _follow(follower: "Follower", output: Output, *, detach: bool) -> None:
         output.say(f"Next: swarm-ray show {run[-8:]}, swarm-ray story {run[-8:]}")
         return
     try:
-        watch(follower)
+        follow(session.service(), follower, output)
     except KeyboardInterrupt:
         output.note(
             f"\nstopped watching {short('run', run)}; nothing of it is lost.\n"

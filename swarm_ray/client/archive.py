@@ -15,6 +15,7 @@ from swarm_ray.config import Settings
 from swarm_ray.core.events import RunClosed, RunOpened
 from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.history import read_entry
+from swarm_ray.engine.lock import is_coordinated
 from swarm_ray.errors import UsageError
 from swarm_ray.ledger.reader import Reader
 from swarm_ray.ports.service import Page
@@ -60,6 +61,7 @@ class Archive:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._reader = Reader.open_readonly(folder)
         self._shelf = BundleShelf(folder / "bundles")
 
@@ -75,6 +77,8 @@ class Archive:
 
     def entries(self, run: str, start: int, wait_s: float) -> Page:
         """See the port."""
+        # asked first: what is read of a log after its coordinator has gone is all there is
+        coordinated = is_coordinated(self._folder)
         until = time.monotonic() + wait_s
         head = self._head(run)
         while head.size <= start and head.state == "open" and time.monotonic() < until:
@@ -82,7 +86,8 @@ class Archive:
             head = self._head(run)
         stop = min(head.size, start + PAGE)
         found = tuple(self._reader.entries(run, start, stop)) if stop > start else ()
-        return Page(found, closed=head.state == "closed" and stop >= head.size, waiting=False)
+        closed = head.state == "closed" and stop >= head.size
+        return Page(found, closed=closed, waiting=False, coordinated=coordinated)
 
     def bodies(self, commitments: Sequence[str]) -> list[bytes]:
         """See the port."""

@@ -8,9 +8,10 @@ many items succeeded and cancels the rest.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, get_args
 
 from swarm_ray.definition.python_api import Convergence
+from swarm_ray.errors import UsageError
 
 FailureAction = Literal["retry", "skip", "abort", "review"]
 
@@ -73,7 +74,19 @@ Rule = Collect | Merge | Reduce | Vote | Custom
 
 
 def as_definition(rule: Rule) -> Convergence:
-    """Return the rule as the definition writes it down."""
+    """Return the rule as the definition writes it down.
+
+    Raises:
+        UsageError: `map.bad_convergence` for anything that is no rule.
+    """
+    if not isinstance(rule, Rule):
+        kinds = {kind.__name__.lower(): kind.__name__ for kind in get_args(Rule)}
+        raise UsageError(
+            "map.bad_convergence",
+            f"`convergence={rule!r}` is no rule",
+            hint=f"give an object like `swarm.{kinds.get(str(rule).lower(), 'Collect')}(...)`;"
+            f" there are {', '.join(kinds.values())}",
+        )
     shared: dict[str, Any] = {
         "min_success_ratio": rule.min_success_ratio,
         "failure_action": rule.failure_action,
@@ -90,5 +103,3 @@ def as_definition(rule: Rule) -> Convergence:
             return Convergence("custom", steps=tuple(rule.steps), **shared)
         case Vote():
             return Convergence("vote", label=rule.label, confidence=rule.confidence, **shared)
-        case _:
-            assert_never(rule)

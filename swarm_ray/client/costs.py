@@ -1,12 +1,11 @@
-"""What a run cost, in total and per step, and what the same work would have taken in sequence.
+"""What a run cost, in total and per step.
 
-Decides the sums and the sentence about speed-up; the log holds the figures.
+Decides the sums; the log holds the figures.
 """
 
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from swarm_ray.engine.converging import BREAK_EVEN_ITEMS
 from swarm_ray.engine.views import RunView, SwarmView
 
 MICRO: Final = 1_000_000
@@ -14,7 +13,8 @@ MICRO: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StepCost:
-    """Cost of one step: items, attempts, tokens, micro-USD, processor and wall time in µs."""
+    """Cost of one step: items, attempts, tokens, micro-USD, processor and wall time in µs; wall
+    time leaves out waiting for a person."""
 
     step: str
     items: int
@@ -49,37 +49,6 @@ class Cost:
         return {**asdict(self), "usd": self.usd}
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedUp:
-    """What one fan-out gained: sum of accepted durations, measured wall time, in µs.
-
-    Durations are measured while other items run beside, so their sum also counts waiting for a
-    processor: it is the most that the same work could have taken in sequence.
-    """
-
-    step: str
-    items: int
-    sequential_us: int
-    measured_us: int
-
-    @property
-    def factor(self) -> float:
-        """How many times faster than one item after the other."""
-        return self.sequential_us / max(1, self.measured_us)
-
-    @property
-    def told(self) -> str:
-        """The factor in words."""
-        if self.factor < 1:
-            return "slower than in sequence"
-        return f"at most {self.factor:.1f} times as fast as in sequence"
-
-    @property
-    def below_break_even(self) -> bool:
-        """True when so few items hardly repay the isolation of a swarm."""
-        return self.items < BREAK_EVEN_ITEMS
-
-
 def cost_of(view: RunView) -> Cost:
     """Add up a run; helper swarms (convergence, error clauses) count for their step."""
     steps: dict[str, list[SwarmView]] = {}
@@ -105,19 +74,5 @@ def _step(name: str, swarms: list[SwarmView]) -> StepCost:
         sum(one.tokens for one in attempts),
         sum(one.microusd for one in attempts),
         sum(one.cpu_us for one in attempts),
-        sum(swarm.ended_us - swarm.opened_us for swarm in swarms),
+        sum(swarm.wall_us for swarm in swarms),
     )
-
-
-def speed_ups(view: RunView) -> list[SpeedUp]:
-    """Return the gain of each fan-out that has results."""
-    return [
-        SpeedUp(
-            swarm.step,
-            swarm.items,
-            sum(one.duration_us for one in swarm.attempts if one.status == "ok"),
-            max(1, swarm.ended_us - swarm.opened_us),
-        )
-        for swarm in view.fan_outs()
-        if swarm.succeeded
-    ]

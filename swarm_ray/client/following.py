@@ -87,6 +87,7 @@ class Follower:
         self._viewer: Viewer | None = None
         self._lifecycle: Lifecycle | None = None
         self._page_closed = False
+        self._coordinated = True
         self._next_s = 0.0
 
     @property
@@ -98,6 +99,15 @@ class Follower:
     def ended(self) -> bool:
         """True when the log is closed and read to its end."""
         return self._page_closed
+
+    def rests(self, *, private: bool) -> bool:
+        """Say whether nothing more will happen by itself: the run has ended, or it waits for a
+        person. A question that expires is worth waiting for only where somebody else can answer
+        it; the coordinator of a `private` cluster is within reach of this program alone.
+        """
+        if self.ended or not self.waiting:
+            return self.ended
+        return private or not any(one.until_us for one in self.view().questions)
 
     @property
     def started(self) -> bool:
@@ -119,7 +129,7 @@ class Follower:
     def _page(self, viewer: Viewer, wait_s: float) -> Iterable[bytes]:
         self._pace(wait_s)
         page = self._source.entries(self.run, viewer.entries, wait_s)
-        self._page_closed = page.closed
+        self._page_closed, self._coordinated = page.closed, page.coordinated
         return page.entries
 
     def _pace(self, wait_s: float) -> None:
@@ -135,6 +145,13 @@ class Follower:
             self._lifecycle = Lifecycle(self._viewer.run)
         return self._viewer, self._lifecycle
 
+    def topics(self) -> tuple[str, ...]:
+        """Return the topics that the steps of the run's process declare, in their order."""
+        with self._lock:
+            viewer, _ = self._prepared()
+            steps = viewer.plan.steps
+            return tuple(dict.fromkeys(topic for step in steps for topic in step.topics))
+
     def catch_up(self) -> RunView:
         """Read everything that is there now and return the view. Lifecycle records of what is
         read here are told to nobody."""
@@ -145,7 +162,7 @@ class Follower:
                 viewer.feed(self._page(viewer, 0))
                 if self._page_closed or viewer.entries == before:
                     lifecycle.skip()
-                    return viewer.view()
+                    return self._view_of(viewer)
 
     def wait_beyond(self, entries: int, patience_s: float = PATIENCE_S) -> None:
         """Read until there are more than so many entries: what was just asked for is in the log
@@ -163,4 +180,8 @@ class Follower:
         """Return the run as of the last entry read."""
         with self._lock:
             assert self._viewer is not None
-            return self._viewer.view()
+            return self._view_of(self._viewer)
+
+    def _view_of(self, viewer: Viewer) -> RunView:
+        view = viewer.view()
+        return view if self._coordinated else view.without_coordinator()

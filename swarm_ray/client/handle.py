@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
 
+from swarm_ray.client.artifacts import read_artifact
 from swarm_ray.client.costs import Cost, cost_of
 from swarm_ray.client.following import Bodies, Follower
 from swarm_ray.client.outcomes import outcome_error
@@ -76,11 +77,12 @@ class RunHandle:
             TimeoutError: it is not over yet; the run goes on.
             Unfinished: it did not end well; the error's `result` holds what there is. One of
                 `RunFailed`, `MinSuccessNotMet`, `BudgetExceeded`, `DeadlineExceeded`,
-                `RunCancelled`, or `DecisionNeeded` when only a person can move it.
+                `RunCancelled`, or `DecisionNeeded` when only a person can move it, on a private
+                cluster also when the question expires: nobody but this program can answer.
         """
         until = None if timeout is None else time.monotonic() + timeout
         follower = self._following()
-        while not self._settled(follower):
+        while not follower.rests(private=self._service().private):
             left = WAIT_S if until is None else min(WAIT_S, until - time.monotonic())
             if left <= 0:
                 raise TimeoutError(f"{short('run', self._run)} is not over after {timeout} s")
@@ -92,7 +94,7 @@ class RunHandle:
 
     async def _awaited(self) -> RunResult:
         follower = await asyncio.to_thread(self._following)
-        while not self._settled(follower):
+        while not follower.rests(private=self._service().private):
             await asyncio.to_thread(follower.pull, WAIT_S)
         return await asyncio.to_thread(self._outcome, follower)
 
@@ -100,10 +102,28 @@ class RunHandle:
         """Return what there is now, however the run stands; never raises for a failed run."""
         return collect_result(*self.look())
 
-    def stream(self) -> Stream:
+    def stream(self, topic: str = "") -> Stream:
         """Return the lifecycle records from the first one on, results as they complete; iterate
-        with `for` or `async for`. Ends when the run is closed or waits for a person."""
-        return Stream(Follower(self._service(), self._run))
+        with `for` or `async for`. Ends when the run is closed or waits for a person.
+
+        Args:
+            topic: one of the declared `event_topics`: only what is published under it; all
+                records when empty.
+
+        Raises:
+            UsageError: `stream.unknown_topic`.
+        """
+        return Stream(Follower(self._service(), self._run), topic)
+
+    def artifact(self, reference: str) -> bytes:
+        """Return the bytes of a file that a worker made; the reference stands in
+        `ItemResult.artifacts` and in `artifact.produced` records.
+
+        Raises:
+            UsageError: `artifact.unknown`.
+            IntegrityError: `ledger.body_deleted`.
+        """
+        return read_artifact(self._service(), reference)
 
     def report(self) -> dict[str, Any]:
         """Return the convergence report of each fan-out by step name: who succeeded, who did not
@@ -214,11 +234,6 @@ class RunHandle:
             self._follower = Follower(self._service(), self._run)
             self._follower.pull(0)
         return self._follower
-
-    def _settled(self, follower: Follower) -> bool:
-        if follower.ended or not follower.waiting:
-            return follower.ended
-        return not any(one.until_us for one in follower.view().questions)
 
     def _outcome(self, follower: Follower) -> RunResult:
         view = follower.view()

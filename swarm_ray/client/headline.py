@@ -6,13 +6,14 @@ Decides wording and rounding for every display, so that terminal, page and noteb
 from datetime import UTC, datetime
 from typing import Final
 
-from swarm_ray.engine.views import RunView, SwarmView
+from swarm_ray.engine.views import QuestionView, RunView, SwarmView
 from swarm_ray.values.ids import short
 
 MICRO: Final = 1_000_000
 VERDICTS: Final = {
     "running": "running",
     "waiting": "waits for a person",
+    "interrupted": "interrupted",
     "closing": "closing",
     "done": "done",
     "failed": "failed",
@@ -40,7 +41,20 @@ def counts(swarm: SwarmView) -> str:
     told += [f"{number} {text}" for word, text in words.items() if (number := swarm.count(word))]
     if swarm.running:
         told.append(f"{swarm.running} running")
+    if swarm.queued:
+        told.append(f"{swarm.queued} queued")
     return ", ".join(told)
+
+
+def question_lines(question: QuestionView) -> list[str]:
+    """Return a question as it is put to a person: text, choices, default and expiry."""
+    lines = [
+        f"question {question.key}: {question.text}",
+        f"  choices: {', '.join(question.choices)} (default {question.default})",
+    ]
+    if question.until_us:
+        lines.append(f"  unanswered at {clock(question.until_us)[:19]} UTC: {question.default}")
+    return lines
 
 
 def duration(us: int) -> str:

@@ -91,6 +91,7 @@ STATUS_KINDS: Final = {
     "running": "run",
     "closing": "run",
     "waiting": "warn",
+    "interrupted": "warn",
     "failed": "bad",
     "skipped": "warn",
     "review": "warn",

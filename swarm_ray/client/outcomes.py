@@ -4,6 +4,7 @@ Decides which error a closed run becomes. Codes are the client's own and stable;
 run's log gives stands in `fields["cause"]`. Results travel with the error, also through pickle.
 """
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
@@ -169,8 +170,5 @@ def _waiting(view: RunView, result: "RunResult") -> Unfinished:
         hint="answer with decide(question, choice), then ask for the result again",
         result=result,
         run=view.run,
-        questions=[
-            {"key": one.key, "text": one.text, "choices": list(one.choices)}
-            for one in view.questions
-        ],
+        questions=[asdict(one) for one in view.questions],
     )

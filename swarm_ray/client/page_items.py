@@ -6,7 +6,6 @@ page states.
 
 from typing import Final
 
-from swarm_ray.client.costs import speed_ups
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import duration, first_line, money, plural
 from swarm_ray.client.inputs import ItemNames
@@ -21,6 +20,7 @@ from swarm_ray.client.markup import (
     rows_table,
 )
 from swarm_ray.client.reports import reports_of
+from swarm_ray.client.speed_up import speed_ups
 from swarm_ray.engine.views import AttemptView, RunView, SwarmView
 from swarm_ray.values.ids import short
 
@@ -100,7 +100,7 @@ def _report(view: RunView, swarm: SwarmView, bodies: Bodies) -> Markup:
         if gain.step == swarm.step:
             few = "; below the break-even of about four items" if gain.below_break_even else ""
             lines.append(
-                f"Sequential estimate {duration(gain.sequential_us)}, measured"
+                f"In sequence at least {duration(gain.sequential_us)}, measured"
                 f" {duration(gain.measured_us)}: {gain.told}{few}."
             )
     votes = report.get("votes")

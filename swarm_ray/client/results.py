@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from swarm_ray.client.artifacts import Artifact, artifacts_in
 from swarm_ray.client.following import Bodies
 from swarm_ray.engine.views import AttemptView, RunView, SwarmView
 
@@ -44,7 +45,8 @@ class ItemResult:
     """One item of a fan-out: what became of it and what all its attempts cost together.
 
     `status` is `ok`, `failed`, `skipped`, `cancelled`, `review` or `open`; `code` and `error` say
-    why the last attempt failed; `duration_us` is that of the last attempt.
+    why the last attempt failed; `duration_us` is that of the last attempt. `artifacts` are the
+    files that the accepted attempt made; `handle.artifact(reference)` returns their bytes.
     """
 
     step: str
@@ -58,6 +60,7 @@ class ItemResult:
     tokens: int = 0
     cost_microusd: int = 0
     host: str = ""
+    artifacts: tuple[Artifact, ...] = ()
 
     @property
     def cost_usd(self) -> float:
@@ -226,6 +229,11 @@ def _items(swarm: SwarmView, bodies: Bodies) -> list[ItemResult]:
     outputs = _outputs(swarm, bodies)
     failed = [i for i, one in last.items() if one.error and swarm.state_of(i) != "done"]
     errors = dict(zip(failed, bodies.texts([last[i].error for i in failed]), strict=True))
+    artifacts = {
+        item: artifacts_in(one.extras, bodies.value(one.extras))
+        for item, one in last.items()
+        if one.extras and swarm.state_of(item) == "done"
+    }
     found: list[ItemResult] = []
     for ordinal in range(swarm.items):
         attempt = last.get(ordinal)
@@ -245,6 +253,7 @@ def _items(swarm: SwarmView, bodies: Bodies) -> list[ItemResult]:
                 tokens,
                 microusd,
                 attempt.host if attempt is not None else "",
+                artifacts.get(ordinal, ()),
             )
         )
     return found

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from swarm_ray.client.archive import RunSource
-from swarm_ray.client.costs import speed_ups
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import clock, duration, money, plural
 from swarm_ray.client.inputs import ItemNames
 from swarm_ray.client.phrases import shown
+from swarm_ray.client.speed_up import speed_ups
 from swarm_ray.client.telling import Teller
 from swarm_ray.core.plan import Plan
 from swarm_ray.engine.viewer import Viewer
@@ -121,7 +121,7 @@ def _closing(view: RunView) -> list[str]:
         f" {duration(view.wall_us)} on the clock."
     ]
     lines += [
-        f"Step {gain.step!r}: {duration(gain.sequential_us)} of work in"
+        f"Step {gain.step!r}: at least {duration(gain.sequential_us)} of work in"
         f" {duration(gain.measured_us)}, {gain.told}."
         for gain in speed_ups(view)
     ]

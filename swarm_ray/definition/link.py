@@ -4,7 +4,7 @@ Decides the order of names in a process (what each step may use), and compiles e
 anywhere stops the whole: nothing is linked in part. Never runs anything.
 """
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 from swarm_ray.core import plan
@@ -32,7 +32,7 @@ def link(
     source: Source,
     *,
     models: ModelCapabilities | None = None,
-    effects: Collection[str] | None = None,
+    effects: Mapping[str, Schema] | None = None,
     sites: bool = False,
 ) -> Linked:
     """Check every reference of a definition and compile it.
@@ -40,15 +40,15 @@ def link(
     Args:
         source: a loaded definition.
         models: what the configured model endpoint can do; None when there is none.
-        effects: names of the tools that effects may use; None leaves them unchecked.
+        effects: tools that effects may use, each with the JSON Schema of its arguments; None
+            leaves effects unchecked.
         sites: True when a solver places the items over known sites, so that requirements on the
             place and copies of items are served.
 
     Raises:
         StructuralError: `definition.flawed`, with every flaw of every file.
     """
-    known_effects = frozenset(effects) if effects is not None else None
-    linking = Linking(source, models, known_effects, sites=sites)
+    linking = Linking(source, models, effects, sites=sites)
     process = source.process.model
     inputs = process_inputs(linking)
     known: dict[str, Schema | None] = {name: entry.schema for name, entry in inputs.items()}

@@ -25,7 +25,7 @@ class Linking:
         self,
         source: Source,
         models: ModelCapabilities | None,
-        effects: frozenset[str] | None,
+        effects: Mapping[str, Schema] | None,
         *,
         sites: bool,
     ) -> None:

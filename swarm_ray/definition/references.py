@@ -12,7 +12,7 @@ from swarm_ray.errors import UsageError
 
 def names_in(arguments: Any) -> frozenset[str]:
     """Return the first names of all references in the arguments."""
-    if (path := _path(arguments)) is not None:
+    if (path := reference_of(arguments)) is not None:
         return frozenset({path.split(".")[0]})
     parts: Any = ()
     if isinstance(arguments, Mapping):
@@ -28,7 +28,7 @@ def fill(arguments: Any, values: Mapping[str, Any]) -> Any:
     Raises:
         UsageError: `definition.missing_reference` when a value has no such field.
     """
-    if (path := _path(arguments)) is not None:
+    if (path := reference_of(arguments)) is not None:
         return _at(path, values)
     if isinstance(arguments, Mapping):
         return {key: fill(part, values) for key, part in arguments.items()}
@@ -37,7 +37,8 @@ def fill(arguments: Any, values: Mapping[str, Any]) -> Any:
     return arguments
 
 
-def _path(value: Any) -> str | None:
+def reference_of(value: Any) -> str | None:
+    """Return the dotted path of a reference, None for any other value."""
     if isinstance(value, Mapping) and set(value) == {"from"} and isinstance(value["from"], str):
         return str(value["from"])
     return None

@@ -52,6 +52,11 @@ def read_input(declared: str | Mapping[str, Any]) -> Input:
     return Input(type_name, schema, declared.get("default"), "default" not in declared)
 
 
+def is_plain(entry: Input) -> bool:
+    """Tell whether the type name of an input says all that its schema says."""
+    return entry.schema == _NAMED.get(entry.type)
+
+
 def schema_error(schema: Schema) -> str:
     """Return why a mapping is not a JSON Schema (draft 2020-12), or an empty text."""
     import jsonschema  # loads slowly, and only definitions with schemas need it

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from swarm_ray.core import plan
+from swarm_ray.definition.arguments import argument_errors, described
 from swarm_ray.definition.delegates import delegate_needs, slice_of
 from swarm_ray.definition.flaws import suggest
 from swarm_ray.definition.keys import check_keys
@@ -144,6 +145,7 @@ def link_effect(
     for name in sorted(names_in(serving.settings.with_) - set(names)):
         check_name(linking, at, name, known, key)
         names.append(name)
+    _check_arguments(linking, step, serving, path, known)
     arguments = encode_json(serving.settings.with_).decode()
     return plan.Step(
         name=step.name,
@@ -153,6 +155,20 @@ def link_effect(
         retry=compiled_retry(step.retry),
         deadline_us=step.deadline or 0,
     )
+
+
+def _check_arguments(
+    linking: Linking, step: Step, serving: Serving, path: Path, known: Known
+) -> None:
+    schema = (linking.effects or {}).get(serving.uses)
+    if schema is None:
+        return
+    at, key = linking.place(linking.source.process, step, path, "with")
+    for place, problem in argument_errors(serving.settings.with_, schema, known):
+        where = ".".join(map(str, ("with", *place)))
+        message = f"{serving.uses} cannot take `{where}:`: {problem}"
+        hint = f"{serving.uses} takes {described(schema)}"
+        linking.flaw(at, "definition.bad_arguments", message, *key, *place, hint=hint)
 
 
 def link_ask(linking: Linking, step: Step, path: Path, known: Known) -> plan.Step | None:

@@ -244,6 +244,11 @@ def _check_verification(
     _refuse_requirements(linking, document, fan_out, path)
     asked = fan_out.verification
     at = (*path, "verification")
+    if asked.attestation == "none":
+        message = "`attestation: none` cannot be had"
+        hint = "drop it: every host signs what it did, and a batch without signature is refused"
+        code = "definition.attestation_always"
+        linking.flaw(document, code, message, *at, "attestation", hint=hint)
     if asked.redundancy and asked.redundancy.copies > 1 and not linking.sites:
         message = "redundant copies of an item are not served by this version"
         hint = "set copies to 1, or use a vote over several items"

@@ -13,7 +13,7 @@ from swarm_ray.definition.linking import Linking, Path
 from swarm_ray.definition.load import Document
 from swarm_ray.definition.model import DelegateLimits, Served, Slice, Step, TaskFile
 from swarm_ray.definition.serving import Serving
-from swarm_ray.definition.shapes import Input, Schema
+from swarm_ray.definition.shapes import Input, Schema, is_plain
 
 DEFAULT_SLICE: Final = Slice()
 
@@ -80,10 +80,8 @@ def new_task(
         "delegate": limits.model_dump(),
         "steps": [],
     }
-    if schemas := {k: dict(e.schema) for k, e in inputs.items() if len(e.schema) > 1}:
-        linked["input_schemas"] = {k: v for k, v in schemas.items() if inputs[k].type != "path"}
-    if not linked.get("input_schemas"):
-        linked.pop("input_schemas", None)
+    if schemas := {k: dict(e.schema) for k, e in inputs.items() if not is_plain(e)}:
+        linked["input_schemas"] = schemas
     return linked
 
 

@@ -7,11 +7,12 @@ calls an interrupted one unknown. The broker, a process of its own, does the wor
 import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 from swarm_ray.core import supervisor as sup
+from swarm_ray.effects import broker
 from swarm_ray.errors import SwarmError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.log import Append, Bodies, Ledger, Log
@@ -20,7 +21,8 @@ from swarm_ray.values.codec import decode, decode_json, encode, encode_json
 from swarm_ray.values.records import from_record, to_record
 
 EFFECTS_LOG = "effects"
-TOOLS = frozenset({"files.publish"})
+TOOLS = {name: tool.arguments for name, tool in broker.TOOLS.items()}
+"""The tools that the broker has, each with the JSON Schema of its arguments."""
 BROKER_TIMEOUT_S = 120
 _NAMES = {kind: name for name, kind in sup.EFFECT_KINDS.items()}
 
@@ -70,7 +72,7 @@ class LoggedSupervisor:
         tools: names of the tools that the broker has.
     """
 
-    def __init__(self, ledger: Ledger, clock: Clock, tools: frozenset[str] = TOOLS) -> None:
+    def __init__(self, ledger: Ledger, clock: Clock, tools: Collection[str] = TOOLS) -> None:
         self._log: Log = ledger
         self._bodies: Bodies = ledger
         self._clock = clock

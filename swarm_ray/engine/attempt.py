@@ -79,8 +79,9 @@ class Attempt:
         self._later = later
         self._reported = reported
         self._selector = selector
-        if not self._payload:
-            self._verdict = self._write.failure("input", "input.mismatch", "the item lacks inputs")
+        misfit = self._parcel.misfits.get(self.key[2])
+        if misfit is not None:
+            self._verdict = self._write.failure("input", "input.mismatch", misfit)
             return None
         try:
             zygote, child = self._workshop.take(self._parcel)

@@ -13,7 +13,7 @@ from swarm_ray.attestation.keys import PublicKey, SigningKey
 from swarm_ray.core.commands import Send
 from swarm_ray.core.events import Dispatched, Row, Settled, SwarmOpened
 from swarm_ray.core.host import Order
-from swarm_ray.definition.items import item_inputs
+from swarm_ray.definition.items import ItemInputs
 from swarm_ray.engine.orders import (
     order_header,
     order_statements,
@@ -40,13 +40,18 @@ class Desk:
     context: Mapping[str, Any]
     parcels: dict[int, Parcel] = field(default_factory=dict)
     open_rows: dict[int, int] = field(default_factory=dict)
+    _inputs: ItemInputs = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._inputs = ItemInputs(self.task)
 
     def parcel(self, dispatched: Dispatched, epoch: int, host: HostInfo, key: SigningKey) -> Parcel:
         """Build and sign the parcel of a batch; an item that does not fit the task has an empty
-        payload, which the host answers as an input failure.
+        payload and the reason beside it, which the host answers as an input failure.
 
         The same entry gives the same parcel, byte for byte, however often it is built.
         """
+        misfits: dict[int, str] = {}
         order = Order(
             self.run,
             self.opened.swarm,
@@ -66,7 +71,8 @@ class Desk:
             correlation=short("swarm", self.opened.swarm),
             nonce=dispatched.nonce,
             inputs=tuple(self.manifest.item_commitment(item) for item in dispatched.items),
-            payloads=tuple(self._payload(item) for item in dispatched.items),
+            payloads=tuple(self._payload(item, misfits) for item in dispatched.items),
+            misfits=misfits,
             memory=encode_json(self.context.get("memory", [])),
             reads=dict(self.context.get("reads", {})),
             item_deadline_us=0,
@@ -148,13 +154,14 @@ class Desk:
             self.open_rows.pop(batch, None)
             self.parcels.pop(batch, None)
 
-    def _payload(self, item: int) -> bytes:
+    def _payload(self, item: int, misfits: dict[int, str]) -> bytes:
         data = self.manifest.item(item)
         if self.opened.kind != "fan_out":
             return data
         try:
-            return encode_json(item_inputs(self.task["inputs"], decode_json(data)))
-        except UsageError:
+            return encode_json(self._inputs.of(decode_json(data)))
+        except UsageError as error:
+            misfits[item] = f"item {item} for task {self.task['name']!r}: {error.message}"
             return b""
 
 

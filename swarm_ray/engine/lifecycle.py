@@ -42,8 +42,14 @@ class Lifecycle:
     _states: dict[str, SwarmState] = field(default_factory=dict)
 
     def after(self, event: ev.Event) -> list[Record]:
-        """Return the lifecycle events that this entry caused, in order."""
-        return [*self._workers(event), *self._swarms()]
+        """Return the lifecycle events that this entry caused, in order; each names the `topics`
+        that its step and process declare."""
+        found = [*self._workers(event), *self._swarms()]
+        return [{**record, "topics": self._topics(record["swarm"])} for record in found]
+
+    def _topics(self, swarm: str) -> tuple[str, ...]:
+        known = self.run.swarms.get(swarm)
+        return self.run.plan.steps[known.opened.step].topics if known else ()
 
     def skip(self) -> None:
         """Take over how the run stands; what led there is told to nobody."""

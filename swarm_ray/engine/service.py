@@ -5,11 +5,9 @@ returns; after an error a caller may repeat it. It implements `ports.service.Ser
 """
 
 import asyncio
-import fcntl
 import logging
 import os
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -31,7 +29,8 @@ from swarm_ray.engine.garbage import (
 )
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
-from swarm_ray.errors import SwarmError, UsageError
+from swarm_ray.engine.lock import LOCK_PATIENCE_S, take_lock
+from swarm_ray.errors import UsageError
 from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
 from swarm_ray.ports.hosts import Hosts
@@ -43,9 +42,6 @@ LOGGER = logging.getLogger("swarm_ray.coordinator")
 CALL_TIMEOUT_S = 60.0
 VERSION = version("swarm-ray")
 MAX_PAGE = 2_000
-LOCK_PATIENCE_S = 5.0
-"""A process that was just killed may need a moment to end."""
-LOCK_PAUSE_S = 0.1
 
 
 class CoordinatorService:
@@ -73,7 +69,7 @@ class CoordinatorService:
         self._make_hosts = make_hosts
         self._open_store = open_store
         settings.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(settings.folder / "coordinator.lock", patience_s)
+        self._lock = take_lock(settings.folder, patience_s)
         self._closers: list[Callable[[], object]] = [lambda: os.close(self._lock)]
         self._key = coordinator_key(settings.folder / "keys" / "coordinator.pem")
         self._loop = asyncio.new_event_loop()
@@ -128,6 +124,11 @@ class CoordinatorService:
 
     # -- the service ------------------------------------------------------------------------
 
+    @property
+    def private(self) -> bool:
+        """True: whoever holds the object shares its process."""
+        return True
+
     def ready(self) -> dict[str, Any]:
         """Say who this is; returns when the coordinator has recovered its runs."""
         self._call(lambda: None)
@@ -135,10 +136,14 @@ class CoordinatorService:
             "pid": os.getpid(),
             "epoch": self._coordinator.epoch,
             "isolation": self._settings.isolation,
-            "folder": str(self._settings.folder),
+            "folder": self.folder(),
             "version": VERSION,
             "semantics": SEMANTICS,
         }
+
+    def folder(self) -> str:
+        """Return the folder of the ledger; answers in whatever state the coordinator is."""
+        return str(self._settings.folder)
 
     def open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
         """Durable on return; idempotent by run id."""
@@ -326,27 +331,3 @@ def coordinator_key(path: Path) -> SigningKey:
         part.write_bytes(key.to_pem())
         part.replace(path)
     return load_signing_key(path)
-
-
-def _lock(path: Path, patience_s: float) -> int:
-    """Take the lock of a ledger, which dies with this process.
-
-    Raises:
-        SwarmError: `runtime.ledger_in_use`.
-    """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    until_s = time.monotonic() + patience_s
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() < until_s:
-                time.sleep(LOCK_PAUSE_S)
-                continue
-            os.close(handle)
-            raise SwarmError(
-                "runtime.ledger_in_use",
-                f"another coordinator works on {path.parent}",
-                hint="wait for it, stop it with `swarm-ray down`, or set SWARM_RAY_TENANT",
-            ) from None
-        return handle

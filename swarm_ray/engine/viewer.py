@@ -44,6 +44,8 @@ class Viewer:
         self._effects: list[EffectView] = []
         self._decisions: list[DecisionView] = []
         self._refusals: list[tuple[str, str, str]] = []
+        self._waits: list[tuple[int, int]] = []
+        self._waiting = False
 
     def feed(self, entries: Iterable[bytes]) -> "Viewer":
         """Take more entries, in order."""
@@ -60,7 +62,23 @@ class Viewer:
         self._before(event)
         self.run.handle(event, self.time_us)
         self._after(event)
+        self._wait()
         return event
+
+    def _wait(self) -> None:
+        """Note since when the run waits for a person, or until when it did."""
+        waiting = self.run.state is RunState.WAITING
+        if self._waiting:
+            self._waits[-1] = self._waits[-1][0], self.time_us
+        elif waiting:
+            self._waits.append((self.time_us, self.time_us))
+        self._waiting = waiting
+
+    def _waited_us(self, since_us: int, until_us: int) -> int:
+        return sum(
+            max(0, min(end_us, until_us) - max(start_us, since_us))
+            for start_us, end_us in self._waits
+        )
 
     # -- what the machine forgets -----------------------------------------------------------
 
@@ -134,6 +152,8 @@ class Viewer:
             if row.item not in sent or sent[row.item][0] != row.attempt:
                 continue  # a stale row: the machine ignores it as well
             _, host, sent_us = sent.pop(row.item)
+            if _never_began(row):
+                continue
             self._attempts.setdefault(event.swarm, []).append(
                 AttemptView(
                     event.swarm,
@@ -206,6 +226,7 @@ class Viewer:
             effects=list(self._effects),
             refusals=list(self._refusals),
             outputs=dict(run.outputs),
+            waited_us=self._waited_us(self._opened_us, self.time_us),
         )
         view.steps = [
             StepView(step.name, kind_of_step(step), state.value, run.outputs.get(step.output, ""))
@@ -223,18 +244,19 @@ class Viewer:
                 for key, (question, asked_us) in sorted(run.questions.items())
             ]
         view.swarms = [self._swarm(swarm) for swarm in run.swarms.values()]
+        view.attempts = sum(len(swarm.attempts) for swarm in view.swarms)
         for swarm in run.swarms.values():
             view.tokens += swarm.usage.tokens
             view.microusd += swarm.usage.microusd
             view.cpu_us += swarm.usage.cpu_us
             view.work_us += swarm.usage.work_us
-            view.attempts += swarm.usage.attempts
             view.sub_agents += swarm.usage.sub_agents
         return view
 
     def _swarm(self, swarm: Swarm) -> SwarmView:
         result, report = self._merged.get(swarm.id, ("", ""))
         site, solver = self._placed.get(swarm.id, ("", ""))
+        ended_us = self._ended.get(swarm.id, self.time_us)
         return SwarmView(
             id=swarm.id,
             kind=swarm.opened.kind,
@@ -245,11 +267,12 @@ class Viewer:
             manifest=swarm.opened.manifest,
             root=swarm.opened.root,
             opened_us=swarm.opened_us,
-            ended_us=self._ended.get(swarm.id, self.time_us),
+            ended_us=ended_us,
             state=swarm.state.value,
             code=swarm.code if swarm.state is SwarmState.ABORTED else "",
             succeeded=swarm.succeeded,
-            running=len(swarm.flights),
+            running=min(len(swarm.flights), swarm.spec.concurrency),
+            queued=max(0, len(swarm.flights) - swarm.spec.concurrency),
             states=bytes(swarm.items),
             accepted=swarm.accepted(),
             outputs=dict(swarm.outputs),
@@ -259,4 +282,10 @@ class Viewer:
             attempts=self._attempts.get(swarm.id, []),
             site=site,
             solver=solver,
+            waited_us=self._waited_us(swarm.opened_us, ended_us),
         )
+
+
+def _never_began(row: ev.Row) -> bool:
+    """Say whether an attempt was withdrawn while it waited for a lane: it has no other field."""
+    return row == ev.Row(row.item, row.attempt, "cancelled", code=row.code)

@@ -49,7 +49,12 @@ _values = attrgetter(*_ATTEMPT)
 
 @dataclass(slots=True)
 class SwarmView:
-    """One swarm of a run and its attempts in order of settlement."""
+    """One swarm of a run and its attempts in order of settlement.
+
+    Of the attempts that hosts hold at most `running` are at work, since the lanes of all hosts
+    together never exceed the swarm's concurrency; `queued` wait there for a lane. `waited_us` is
+    the part of its time in which the run waited for a person.
+    """
 
     id: str
     kind: str
@@ -65,6 +70,7 @@ class SwarmView:
     code: str
     succeeded: int
     running: int
+    queued: int
     states: bytes
     accepted: tuple[int, ...]
     outputs: dict[int, str]
@@ -74,6 +80,7 @@ class SwarmView:
     attempts: list[AttemptView]
     site: str = ""
     solver: str = ""
+    waited_us: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -105,6 +112,11 @@ class SwarmView:
     def settled(self) -> int:
         """Items about which nothing more will happen."""
         return self.count("done", "failed", "skipped", "cancelled")
+
+    @property
+    def wall_us(self) -> int:
+        """Microseconds from opening to end, without waiting for a person."""
+        return self.ended_us - self.opened_us - self.waited_us
 
     @property
     def retried(self) -> int:
@@ -190,6 +202,7 @@ class RunView:
     work_us: int = 0
     attempts: int = 0
     sub_agents: int = 0
+    waited_us: int = 0
 
     @property
     def closed(self) -> bool:
@@ -203,8 +216,15 @@ class RunView:
 
     @property
     def wall_us(self) -> int:
-        """Microseconds from opening to the last entry."""
-        return self.last_us - self.opened_us
+        """Microseconds from opening to the last entry, without waiting for a person."""
+        return self.last_us - self.opened_us - self.waited_us
+
+    def without_coordinator(self) -> "RunView":
+        """Return the run as it stands when no coordinator lives: what the log calls running is
+        interrupted, and nothing is at work."""
+        going_on = self.state in (RunState.RUNNING, RunState.CLOSING)
+        swarms = [replace(swarm, running=0, queued=0) for swarm in self.swarms]
+        return replace(self, status="interrupted" if going_on else self.status, swarms=swarms)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

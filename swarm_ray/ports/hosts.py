@@ -32,6 +32,7 @@ class Parcel:
 
     `envelope` is the coordinator's signature over the order statements that the host rebuilds
     from these fields; `payloads` are the inputs of each attempt as JSON bytes, in row order.
+    `misfits` says by item why it cannot be the task's inputs; its payload is empty.
     """
 
     order: Order
@@ -51,6 +52,7 @@ class Parcel:
     slice_tokens: int = 0
     slice_microusd: int = 0
     projection: Mapping[str, str] = field(default_factory=dict)
+    misfits: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

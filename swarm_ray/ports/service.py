@@ -8,15 +8,21 @@ from typing import Any, Protocol
 @dataclass(frozen=True, slots=True)
 class Page:
     """Entries of a run log from a cursor on. `closed` says that no more will follow unless the
-    run is resumed; `waiting` that only a person can move it."""
+    run is resumed; `waiting` that only a person can move it; `coordinated` that a coordinator lives
+    that works on it."""
 
     entries: tuple[bytes, ...]
     closed: bool
     waiting: bool
+    coordinated: bool = True
 
 
 class Service(Protocol):
     """A tenant's coordinator. All calls block; all may raise `SwarmError`."""
+
+    @property
+    def private(self) -> bool:
+        """True when the coordinator ends with this process: nobody else can reach it."""
 
     def open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
         """Start a run under an id that the caller minted (a UUIDv7). Durable on return; the same

@@ -55,7 +55,7 @@ def connect(settings: Settings) -> RayService:
         UsageError: `runtime.other_semantics`, `runtime.other_isolation`.
     """
     private = join(settings)
-    service = RayService(_coordinator(settings))
+    service = RayService(_coordinator(settings), private=private)
     try:
         found = service.ready()
     except SwarmError as error:
@@ -81,14 +81,7 @@ def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
             f"{found['semantics']}, this is {SEMANTICS}",
             hint="use the same version on both sides",
         )
-    if found["folder"] != str(settings.folder):
-        raise UsageError(
-            "runtime.other_home",
-            f"the coordinator of tenant {settings.tenant!r} on this cluster keeps its ledger in "
-            f"{found['folder']}",
-            hint="set SWARM_RAY_HOME to its home, another SWARM_RAY_TENANT, or "
-            "SWARM_RAY_ADDRESS=local for a cluster of your own",
-        )
+    _same_home(settings, found["folder"])
     if settings.isolation not in ("auto", found["isolation"]):
         raise UsageError(
             "runtime.other_isolation",
@@ -97,9 +90,20 @@ def _shake_hands(settings: Settings, found: Mapping[str, Any]) -> None:
         )
 
 
+def _same_home(settings: Settings, folder: str) -> None:
+    if folder != str(settings.folder):
+        raise UsageError(
+            "runtime.other_home",
+            f"the coordinator of tenant {settings.tenant!r} on this cluster keeps its ledger in "
+            f"{folder}",
+            hint="set SWARM_RAY_HOME to its home, another SWARM_RAY_TENANT, or "
+            "SWARM_RAY_ADDRESS=local for a cluster of your own",
+        )
+
+
 def _replaced(settings: Settings, stopped: RayService) -> tuple[RayService, Mapping[str, Any]]:
     stopped.end()
-    service = RayService(_coordinator(settings))
+    service = RayService(_coordinator(settings), private=stopped.private)
     try:
         return service, service.ready()
     except SwarmError:
@@ -256,10 +260,16 @@ def up(settings: Settings) -> dict[str, Any]:
 
 def down(settings: Settings) -> bool:
     """Stop the tenant's coordinator and hosts; open runs go on at the next start. Says whether
-    there was one."""
+    there was one. One of another version is stopped as well, and one that has failed.
+
+    Raises:
+        UsageError: `runtime.other_home`: it is somebody else's, and goes on.
+    """
     join(settings)
     handle = _find_coordinator(settings)
     if handle is None:
         return False
-    RayService(handle).shut_down()
+    service = RayService(handle)
+    _same_home(settings, service.folder())
+    service.shut_down()
     return True

@@ -21,6 +21,7 @@ class CoordinatorActor(CoordinatorService):
 
     def __init__(self, settings: Settings) -> None:
         self._refusal: SwarmError | None = None
+        self._settings = settings
         try:
             refuse_foreign_path()
             choose(None if settings.isolation == "auto" else settings.isolation)

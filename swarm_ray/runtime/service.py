@@ -22,14 +22,24 @@ RESTART_PAUSE_S = 0.2
 class RayService:
     """Implements `ports.service.Service`; every method may be repeated."""
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, *, private: bool = False) -> None:
         self._handle = handle
+        self._private = private
         self._ended = False
+
+    @property
+    def private(self) -> bool:
+        """See the port; the cluster ends with this process."""
+        return self._private
 
     def ready(self) -> Mapping[str, Any]:
         """Wait until the coordinator has recovered; say who it is."""
         found: Mapping[str, Any] = self._call("ready")
         return found
+
+    def folder(self) -> str:
+        """Return the folder of the coordinator's ledger, also of one that has failed."""
+        return str(self._call("folder"))
 
     def open_run(self, run: str, bundle: bytes, digest: str, inputs: Mapping[str, Any]) -> None:
         """See the port."""

@@ -145,13 +145,19 @@ class ScriptedHosts:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
+    def _said(self, parcel: Parcel, payload: bytes, item: int, attempt: int) -> Any:
+        """Return what the script answers; an item that does not fit its task never reaches it."""
+        if item in parcel.misfits:
+            raise Fault("input", "input.mismatch", parcel.misfits[item])
+        return self._script(Call(parcel.task, decode_json(payload), item, attempt))
+
     async def _work(self, seat: _Seat, start: Start) -> None:
         run, swarm, item, attempt = start.key
         parcel = seat.parcels[run, swarm, start.batch]
         payload = parcel.payloads[parcel.order.items.index(item)]
         began_us = time.time_ns() // 1000
         try:
-            said = self._script(Call(parcel.task, decode_json(payload), item, attempt))
+            said = self._said(parcel, payload, item, attempt)
         except Fault as fault:
             body = _sealed("error", str(fault).encode(), run)
             seat.bodies[start.key] = (body,)

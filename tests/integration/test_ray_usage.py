@@ -140,7 +140,10 @@ def test_hosts_come_and_go_with_nodes(tenant: Tenant):
     assert result.output == [item * 2 for item in range(60)], result.cause
     settled = tenant.settled(handle.id)
     assert len(settled) == len(set(settled))
-    assert [host["site"] for host in tenant.service.hosts()] == ["local"]
+    until(
+        lambda: [host["site"] for host in tenant.service.hosts()] == ["local"],
+        "the end of the second host",
+    )
 
 
 def test_a_run_outlives_its_driver(tenant: Tenant, tmp_path: Path):
@@ -186,6 +189,17 @@ def test_a_second_program_at_the_same_ledger_gets_a_clear_error(tenant: Tenant):
     assert "runtime.ledger_in_use" in refused.stdout + refused.stderr
     assert refused.returncode == 1
     assert tenant.service.ready()["pid"] in processes()
+
+
+def test_nobody_stops_the_coordinator_of_another_home(tenant: Tenant, tmp_path: Path):
+    before = tenant.service.ready()["pid"]
+    elsewhere = str(tmp_path / "elsewhere")
+    refused = tenant.program("down", code=2, SWARM_RAY_HOME=elsewhere)
+    assert "runtime.other_home" in refused.stderr
+    assert str(tenant.settings.folder) in refused.stderr
+    assert tenant.service.ready()["pid"] == before
+    assert "is down" in tenant.program("down").stdout
+    tenant.session = type(tenant.session)(tenant.settings)
 
 
 def test_a_damaged_log_ends_the_program_with_exit_code_6(tenant: Tenant):

@@ -18,3 +18,12 @@ def test_the_cluster_file_is_valid_and_a_misspelt_key_is_not():
     validate_config(prepare_config(dict(config)))
     with pytest.raises(ValidationError):
         validate_config(prepare_config({**config, "max_wrkers": 1}))
+
+
+def test_nodes_install_the_mounted_wheel_and_no_name_of_an_index():
+    config = yaml.safe_load((ROOT / "cluster.yaml").read_text())
+    [[remote, local]] = config["file_mounts"].items()
+    [command] = config["setup_commands"]
+    verb, what = command.rsplit(" ", 1)
+    assert (verb, local) == ("pip install", "dist")
+    assert what == f"{remote}/swarm_ray-*.whl"

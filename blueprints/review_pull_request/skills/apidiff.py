@@ -179,7 +179,8 @@ def _change_finding(row: dict[str, Any]) -> Finding:
 
 def _unexported(before: Surface, after: Surface, module: str, *, package: bool) -> list[Finding]:
     old, new = (set(public_names(s, module, package=package)) for s in (before, after))
-    served = sorted((old & after.served) - before.served - after.names.keys())
+    kept = before.served.union(after.names, after.exported or ())
+    served = sorted((old & after.served) - kept)
     found = [
         finding("api.deprecated", "minor", 1, f"`{module}.{n}` is now served by `__getattr__`", n)
         for n in served
@@ -187,4 +188,8 @@ def _unexported(before: Surface, after: Surface, module: str, *, package: bool) 
     for name in sorted((old - new) & after.names.keys()):
         text = f"`{module}.{name}` is no longer offered to importers but still bound"
         found.append(finding("api.unexported", "minor", after.names[name].line, text, name))
+    if after.exported is not None:
+        for name in sorted(after.served.intersection(before.exported or ()) - {*after.exported}):
+            text = f"`{module}.{name}` left `__all__`; `__getattr__` still serves it"
+            found.append(finding("api.unexported", "minor", 1, text, name))
     return found

@@ -1,7 +1,8 @@
 """Compact surfaces: decides what of a module's surface travels from file to file.
 
 A compact surface is plain JSON: what each name is and where it stands, which names are public,
-the members and bases of classes, star imports, served names. It never holds signatures.
+the members and bases of classes, star imports, served and promised names. It never holds
+signatures.
 """
 
 from typing import Any
@@ -64,6 +65,7 @@ def pack(surface: Surface, module: str, *, package: bool) -> dict[str, Any]:
             absolute_module(module, level, name, package=package) for name, level in surface.stars
         ],
         "served": sorted(surface.served),
+        "promised": sorted(surface.exported or ()) if surface.lazy else [],
     }
 
 

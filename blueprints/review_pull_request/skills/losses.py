@@ -1,7 +1,7 @@
 """Losses: decides which public names a change takes away, over all modules known to it.
 
 A name that is still reachable where it was (kept by an import, served by `__getattr__`, inherited
-from another base) is not lost. A lost name that now lives elsewhere is relocated, and it counts
+from another base) is not lost, nor is one that was never there. A lost name that now lives elsewhere is relocated, and it counts
 as moved only when a package above exports it before and after. It never looks at signatures.
 """
 
@@ -69,12 +69,21 @@ def _name_losses(old: World, new: World, module: str) -> list[Loss]:
     compact = old.module(module) or {"public": [], "names": {}}
     found = []
     for name in compact["public"]:
+        if old.binds(module, name) is False and not old.promises(module, name):
+            continue
         bound = new.binds(module, name)
-        if bound is not True:
+        if bound is not True and not _still_promised(old, new, module, name):
             kind, line = compact["names"].get(name, ["value", 1])
             kind = _defined_kind(old, module, name) if ":" in kind else kind
             found.append(Loss(module, name, kind, line, bound is False))
     return found
+
+
+def _still_promised(old: World, new: World, module: str, name: str) -> bool:
+    """A name that left the table of `__getattr__` is gone, whatever `__all__` says."""
+    before, after = old.module(module), new.module(module)
+    left = before and after and name in before["served"] and after["served"]
+    return new.promises(module, name) and not left
 
 
 def _defined_kind(world: World, module: str, name: str) -> str:

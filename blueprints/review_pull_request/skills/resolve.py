@@ -87,6 +87,14 @@ class World:
         unknown = any(self.module(target) is None for target in home["stars"])
         return None if unknown else False
 
+    def promises(self, module: str, name: str) -> bool:
+        """Say whether `__all__` names `name` in a module whose `__getattr__` can serve it.
+
+        What such a function serves need not be spelled out anywhere; `__all__` is believed then.
+        """
+        home = self.module(module)
+        return home is not None and name in home["promised"]
+
     def members(self, module: str, name: str) -> "Members":
         """Return the public members of a class, inherited ones included."""
         key = (module, name)

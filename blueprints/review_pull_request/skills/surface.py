@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from callables import Function, function_of
-from literals import served_names, strings_of
+from literals import served_names, strings_of, table_of
 
 VALUE_LIMIT = 120  # characters of a constant's source that are kept for comparison
 
@@ -61,12 +61,16 @@ Entry = Member | Import
 
 @dataclass(slots=True)
 class Surface:
-    """All names of one module version."""
+    """All names of one module version.
+
+    `served` are names that a module `__getattr__` spells out; `lazy` says that there is one.
+    """
 
     names: dict[str, Entry] = field(default_factory=dict)
     exported: list[str] | None = None
     stars: list[tuple[str, int]] = field(default_factory=list)
     served: set[str] = field(default_factory=set)
+    lazy: bool = False
 
 
 def surface_of(tree: ast.Module) -> Surface:
@@ -80,14 +84,17 @@ def surface_of(tree: ast.Module) -> Surface:
     """
     surface = Surface()
     known_all = True
+    getters: list[ast.FunctionDef] = []
+    tables: dict[str, set[str]] = {}
     for node in flat(tree.body):
         match node:
             case ast.ImportFrom():
                 _take_import_from(surface, node)
             case ast.FunctionDef(name="__getattr__"):
-                surface.served |= served_names(node)
+                getters.append(node)
             case ast.Assign() | ast.AnnAssign() | ast.AugAssign() | ast.Expr():
                 known_all = _take_all(surface, node) and known_all
+                tables |= table_of(node)
                 for name, value in _values(node).items():
                     _bind_value(surface.names, name, value)
             case ast.Delete(targets=targets):
@@ -97,6 +104,9 @@ def surface_of(tree: ast.Module) -> Surface:
                 _take(surface.names, node)
     if not known_all:
         surface.exported = None
+    # A table may stand below the function that looks names up in it.
+    surface.served = {name for node in getters for name in served_names(node, tables)}
+    surface.lazy = bool(getters) or "__getattr__" in surface.names
     return surface
 
 

@@ -111,6 +111,40 @@ def inherited(claim: dict[str, Any]) -> list[str]:
     return [f"{holder}.{member}" for holder in claim["affected"]]
 
 
+LAZY_FACE = """
+from importlib import import_module
+
+_HOMES = {homes}
+__all__ = {names}
+
+def __getattr__(name):
+    if name not in {known}:
+        raise AttributeError(name)
+    return getattr(import_module("." + _HOMES.get(name, "core"), __name__), name)
+"""
+
+
+@pytest.mark.parametrize("known", ["_HOMES", "__all__", "set(dir(import_module('.core', 'lazy')))"])
+@pytest.mark.parametrize("kept", [["Alpha", "beta"], ["Alpha"]])
+def test_a_package_with_lazy_exports_loses_what_the_oracle_misses(
+    known: str, kept: list[str], tmp_path: Path, review_folder: Callable[..., dict[str, Any]]
+) -> None:
+    core = {"Alpha": "class Alpha: pass\n", "beta": "def beta(): return 1\n"}
+    for side, names in (("old", [*core]), ("new", kept)):
+        package = tmp_path / "change" / side / "lazy"
+        package.mkdir(parents=True)
+        homes = dict.fromkeys(names, "core")
+        face = LAZY_FACE.format(homes=homes, names=names, known=known)
+        (package / "__init__.py").write_text(f"# {side}{face}")
+        (package / "core.py").write_text("".join(core[name] for name in names))
+    claims = {row["qualname"] for row in review_folder(tmp_path / "change")["breaking"]}
+    faces = [f"lazy.{name}" for name in core]
+    there = ask(faces, tmp_path / "change" / "old")
+    still = ask(faces, tmp_path / "change" / "new")
+    assert all(there.values())
+    assert claims & set(faces) == {name for name in faces if not still[name]}
+
+
 @pytest.mark.network
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: str(release["package"]))
 def test_documented_removals_are_found_and_few_are_false(

@@ -61,6 +61,47 @@ def test_removed_names(old: str, new: str, gone: list[str]) -> None:
     assert removed(old, new) == gone
 
 
+LAZY = "__all__ = {names}\ndef __getattr__(name):\n  return load(name)"
+TABLE = "H = {names}\n__all__ = ['A', 'B']\ndef __getattr__(name):\n  return load(H[name])"
+GROUPS = "{names}\ndef __getattr__(name):\n  return next(m for m in H if name in H[m])"
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new", "gone"),
+    [
+        (LAZY, ["A", "B"], ["A", "B"], []),
+        (LAZY, ["A", "B"], ["A"], ["B"]),
+        (TABLE, {"A": "m", "B": "m"}, {"B": "m", "A": "m"}, []),
+        (TABLE, {"A": "m", "B": ("m", "B")}, {"A": "m"}, ["B"]),
+        (GROUPS, "H = {'m': ['A', 'B']}", "H: dict = {'n': ['A', 'B']}", []),
+        (GROUPS, "H = frozenset({'A', 'B'})", "H = frozenset({'A'})", ["B"]),
+    ],
+)
+def test_lazy_exports_are_lost_only_when_their_module_stops_serving_them(
+    form: str, old: object, new: object, gone: list[str]
+) -> None:
+    before, after = form.format(names=old), form.format(names=new)
+    assert removed(before, f"# a comment\n{after}") == gone
+    assert removed(before, before) == []
+
+
+def test_a_package_that_becomes_lazy_loses_and_deprecates_nothing() -> None:
+    eager = "from .m import A, B\n__all__ = ['A', 'B']"
+    for lazy in (LAZY.format(names=["A", "B"]), TABLE.format(names={"A": "m", "B": "m"})):
+        assert rules(eager, lazy, "pkg/__init__.py") == set()
+        assert removed(lazy, eager, "pkg/__init__.py") == []
+
+
+def test_a_lazy_name_outside_all_is_no_longer_offered() -> None:
+    served = "H = {'A': 1, 'B': 1}\ndef __getattr__(name):\n  return H[name]\n"
+    old, new = f"{served}__all__ = ['A', 'B']", f"{served}__all__ = ['A']"
+    assert (rules(old, new), removed(old, new)) == ({"api.unexported"}, [])
+
+
+def test_what_was_never_there_is_not_lost() -> None:
+    assert removed("__all__ = ['ghost']", "__all__ = []") == []
+
+
 def test_a_package_face_offers_what_it_imports_from_itself() -> None:
     old = "from .core import f\nfrom pkg.core import g\nfrom os import path"
     assert removed(old, "", "pkg/__init__.py") == ["f", "g"]

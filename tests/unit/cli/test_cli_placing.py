@@ -45,12 +45,12 @@ def test_without_a_hurry_everything_stays_where_it_costs_nothing(cli, folder: Pa
 def test_a_deadline_buys_slots_elsewhere_and_residency_is_never_bought_off(
     cli, folder: Path, sites: Path
 ):
-    hurried = over_sites(cli, folder, "--deadline", "5m", "--json")
+    hurried = over_sites(cli, folder, "--deadline", "4m", "--json")
     assert hurried.exit_code == 0, hurried.stderr
     assert used(hurried).get("cloud", 0) > 0
     process = folder / "asking.yaml"
     process.write_text(process.read_text().replace("fan_out: {over: people, ", REQUIRES))
-    kept = used(over_sites(cli, folder, "--deadline", "5m", "--json"))
+    kept = used(over_sites(cli, folder, "--deadline", "4m", "--json"))
     assert "cloud" not in kept
     assert sum(kept.values()) == 6
     refused = cli("plan", str(process), "-i", PEOPLE)

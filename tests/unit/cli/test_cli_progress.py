@@ -18,7 +18,7 @@ def started(session: Session, folder, people: list[str]) -> Follower:
 
 def test_the_picture_has_a_row_per_step_and_counts_items(session, folder):
     follower = started(session, folder, ["ann", "broken", "bob"])
-    watch(follower)
+    watch(follower, lambda: follower.ended)
     console = Console(width=100, record=True, file=StringIO())
     console.print(picture(follower.view(), 3.2))
     rows = console.export_text().splitlines()
@@ -29,7 +29,7 @@ def test_the_picture_has_a_row_per_step_and_counts_items(session, folder):
 
 def test_plain_lines_name_each_step_once_in_a_while(session, folder, capsys):
     follower = started(session, folder, ["ann"] * 200)
-    watch(follower)
+    watch(follower, lambda: follower.ended)
     told = capsys.readouterr().err.splitlines()
     assert 1 <= len(told) <= 12
     assert follower.ended

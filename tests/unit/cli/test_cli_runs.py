@@ -1,11 +1,18 @@
 """Running, following and looking at runs from the command line."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from swarm_ray.client.session import Session
+from swarm_ray.cli.main import app
+from swarm_ray.client.session import Session, using
+from swarm_ray.config import Settings
 
 PEOPLE = 'people=["ann", "flaky", "broken", "bob"]'
 
@@ -22,7 +29,7 @@ def test_a_run_prints_result_cost_failures_effects_and_what_to_do_next(cli, fold
     assert "3 of 4 items done, 1 skipped" in done.stdout
     assert "worker-002 skipped: skill.raised ValueError: <script>" in done.stdout
     assert "effect files.publish: done" in done.stdout
-    assert "sequential estimate" in done.stdout
+    assert "in sequence at least" in done.stdout
     assert "--html review.html" in done.stdout
     assert "step greet" in done.stderr
     written = json.loads((folder / "out" / "greetings.json").read_text())
@@ -222,3 +229,72 @@ def test_garbage_is_named_before_it_is_deleted(cli, folder: Path):
     assert lines(cli("runs", "--json").stdout) == [listed]
     assert "Deleted: 1 runs" in cli("gc", "--keep-days", "0").stdout
     assert cli("runs", "--json").stdout == ""
+
+
+INTERRUPTED = """
+import os, signal, sys
+from pathlib import Path
+from swarm_ray.cli.main import app
+from swarm_ray.client.session import Session, using
+from swarm_ray.config import Settings
+from swarm_ray.testing.service import Did, scripted_service
+
+settings = Settings(home=Path(sys.argv[1]))
+service = scripted_service(settings, lambda call: Did(["ann"] * 40, seconds=0 if "step:" in call.task else 60))
+with using(Session(settings, service)):
+    app(["run", sys.argv[2], "-i", 'people=["ann"]'], prog_name="swarm-ray")
+"""
+
+
+def test_a_run_whose_program_was_killed_is_interrupted_and_says_how_to_go_on(folder: Path):
+    home = folder / "killed"
+    process = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, str(home), str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with using(Session(Settings(home=home))), process:
+        assert process.stderr is not None
+        while "running" not in (line := process.stderr.readline()):
+            assert line, "the program has ended"
+        assert "4 running, " in line
+        living = CliRunner().invoke(app, ["show", "last"]).stdout
+        assert ": running, " in living
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        shown = CliRunner().invoke(app, ["show", "last"]).stdout
+        listed = CliRunner().invoke(app, ["runs", "--json"]).stdout
+        html = folder / "page.html"
+        CliRunner().invoke(app, ["show", "last", "--html", str(html)])
+    assert "greet_people: interrupted" in shown
+    assert " running" not in shown
+    assert " queued" not in shown
+    assert "swarm-ray resume" in shown
+    assert lines(listed)[0]["status"] == "interrupted"
+    assert "interrupted" in html.read_text()
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(cli, folder: Path):
+    cli("run", str(folder), "-i", PEOPLE, "--output-dir", str(folder / "o"))
+    for words in ("show last", "story last --json", "show last --result"):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "swarm_ray.cli.main", *words.split()],
+            env={**os.environ, "SWARM_RAY_HOME": str(folder / "home")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        with process:
+            process.stdout.close()  # before it writes its first line
+            told = process.stderr.read()
+        assert (process.returncode, told) == (0, "")
+
+
+def test_an_item_of_the_wrong_type_fails_with_its_name_and_what_was_expected(cli, folder: Path):
+    done = cli("run", str(folder), "-i", 'people=[{"name": "ann"}, {"name": 3}]')
+    assert "Good day, ann" in (folder / "out" / "greetings.json").read_text()
+    told = cli("story", "last", "--item", "1").stdout
+    assert "input.mismatch" in told
+    assert "'name'" in told
+    assert done.exit_code == 0  # half of the items are enough here

@@ -47,6 +47,13 @@ def test_results_come_in_input_order_with_what_each_item_cost():
     assert result.cost_usd == pytest.approx(0.0045)
 
 
+@pytest.mark.parametrize("word", ["collect", "merge", "reduce", "vote", "custom"])
+def test_a_convergence_given_as_a_word_is_told_which_object_it_means(word: str):
+    with pytest.raises(UsageError, match=r"map\.bad_convergence") as caught:
+        mapped("pear", convergence=word)
+    assert f"swarm.{word.capitalize()}(...)" in caught.value.hint
+
+
 def test_a_partial_result_names_the_items_that_were_skipped_and_why():
     result = mapped("pear", "bad", "apple", convergence=skipping()).result(20)
     assert [item.ordinal for item in result.ok] == [0, 2]

@@ -49,6 +49,10 @@ def test_attempts_and_cost_of_the_view_are_those_of_the_machine(seed: int):
     attempts = [one for swarm in view.swarms for one in swarm.attempts]
     assert view.closed
     assert len(attempts) == view.attempts
+    counted = sum(swarm.usage.attempts for swarm in viewer.run.swarms.values())
+    idle = [one for one in attempts if one.status == "cancelled" and not one.tokens]
+    assert not idle, f"seed {seed}: an attempt that never began is counted"
+    assert len(attempts) <= counted
     assert sum(one.tokens for one in attempts) == view.tokens
     for swarm in view.swarms:
         accepted = [one.item for one in swarm.attempts if one.status == "ok"]
@@ -103,3 +107,33 @@ def test_a_view_is_plain_data():
     spread = next(swarm for swarm in record["swarms"] if swarm["kind"] == "fan_out")
     assert len(spread["states"]) == 12
     assert record["run"] == RUN
+
+
+def test_what_hosts_hold_is_at_work_up_to_the_lanes_and_queued_beyond():
+    widest = 0
+    for seed in range(6):
+        world = World(PLAN, seed, items=40, faults=Faults.none(), slice_tokens=50)
+        world.play()
+        viewer = Viewer(PLAN)
+        for data in world.log.entries(RUN):
+            viewer.take(data)
+            for swarm in viewer.view().swarms:
+                assert swarm.running <= swarm.concurrency, f"seed {seed}"
+                assert swarm.running == swarm.concurrency or not swarm.queued, f"seed {seed}"
+                widest = max(widest, swarm.queued)
+    assert widest, "no attempt ever waited for a lane"
+
+
+def test_an_attempt_that_was_withdrawn_before_it_began_is_no_attempt():
+    found = 0
+    for seed in range(30):
+        world = World(PLAN, seed, items=12, faults=Faults(), slice_tokens=50)
+        world.play()
+        viewer = Viewer(PLAN)
+        for data in world.log.entries(RUN):
+            viewer.take(data)
+        told = viewer.view().attempts
+        counted = sum(swarm.usage.attempts for swarm in viewer.run.swarms.values())
+        assert told <= counted, f"seed {seed}"
+        found += counted - told
+    assert found, "no world withdrew an attempt before it began"

@@ -7,6 +7,7 @@ from swarm_ray.definition.link import link
 from swarm_ray.definition.linked import Linked
 from swarm_ray.definition.load import Source, load_files
 from swarm_ray.definition.serving import ModelCapabilities, ModelCapability
+from swarm_ray.effects.supervising import TOOLS as SHIPPED
 
 PROCESS = """\
 process: sort_letters
@@ -135,7 +136,7 @@ async def later(inputs, ctx):
     return None
 """
 MODELS = ModelCapabilities((ModelCapability("small", reasoning_depth="moderate"),))
-TOOLS = frozenset({"files.publish", "mail.send"})
+TOOLS = {**SHIPPED, "mail.send": {"type": "object"}}
 
 
 def definition(

@@ -131,6 +131,13 @@ CASES = [
         P,
     ),
     Broken(
+        "definition.attestation_always",
+        P,
+        "concurrency: 4",
+        "concurrency: 4\n      verification: {attestation: none}",
+        "attestation: none",
+    ),
+    Broken(
         "definition.schema_mismatch",
         B,
         "words: {type: integer}",
@@ -148,6 +155,16 @@ CASES = [
     Broken("definition.skill_arguments", B, "sorting:classify", "sorting:needs_three"),
     Broken("definition.skill_arguments", B, "sorting:classify", "sorting:later"),
     Broken("definition.unknown_effect", B, "files.publish", "files.publisch"),
+    Broken("definition.bad_arguments", B, "{folder: {from: folder}, ", "{", "with: {files"),
+    Broken(
+        "definition.bad_arguments", B, "{folder: {from: folder}, ", "{foldr: out, folder: out, "
+    ),
+    Broken("definition.bad_arguments", B, "{folder: {from: folder}, ", "{folder: 7, "),
+    Broken(
+        "definition.bad_arguments", B, "{folder: {from: folder}, ", "{folder: {from: letters}, "
+    ),
+    Broken("definition.bad_arguments", B, "{summary.md: {from: summary.text}}", "[summary.md]"),
+    Broken("definition.bad_arguments", B, "summary.md:", "../summary.md:"),
     Broken("definition.unknown_reads", B, "reads: [folder]", "reads: [folders]"),
     Broken(
         "definition.invalid_schema",
@@ -339,9 +356,32 @@ def test_a_near_word_is_suggested() -> None:
     assert "'concurrency'" in found["hint"]
 
 
+def test_an_effect_without_arguments_is_told_what_its_tool_takes() -> None:
+    swap = ("    with: {folder: {from: folder}, files: {summary.md: {from: summary.text}}}\n", "")
+    with pytest.raises(StructuralError) as caught:
+        linked(swaps={B: swap})
+    flaws = caught.value.fields["flaws"]
+    assert {flaw["code"] for flaw in flaws} == {"definition.bad_arguments"}
+    assert {flaw["hint"] for flaw in flaws} == {
+        "files.publish takes folder (string), files (object)"
+    }
+    assert [flaw["message"] for flaw in flaws] == [
+        f"files.publish cannot take `with:`: {name!r} is a required property"
+        for name in ("files", "folder")
+    ]
+
+
+def test_a_reference_to_an_undeclared_value_may_be_any_argument() -> None:
+    swap = (
+        "{folder: {from: folder}, files: {summary.md:",
+        "{folder: {from: summary.at}, files: {x:",
+    )
+    assert linked(swaps={B: swap}).plan.steps[-1].effect is not None
+
+
 def test_a_swarm_needs_a_list() -> None:
     found = flaws({P: ("type: path", "type: integer"), B: ("reads: [folder]", "reads: []")})
-    assert codes(found) == ["definition.bad_default"]
+    assert codes(found) == ["definition.bad_arguments", "definition.bad_default"]
     found = flaws({B: ("type: array", "type: object")})
     assert "definition.over_not_list" in codes(found)
 

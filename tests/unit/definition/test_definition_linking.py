@@ -4,7 +4,7 @@ import pytest
 from definition_samples import MODELS, PROCESS, TASK, definition, linked, loaded
 
 from swarm_ray.core.plan import Budget, Clause, Effect, Plan, Question
-from swarm_ray.definition.items import item_inputs
+from swarm_ray.definition.items import ItemInputs
 from swarm_ray.definition.link import link
 from swarm_ray.definition.references import fill, names_in
 from swarm_ray.errors import UsageError
@@ -12,6 +12,12 @@ from swarm_ray.values.codec import decode_json
 from swarm_ray.values.records import from_record, to_record
 
 P, T, B = "process.yaml", "sort_letter.yaml", "bindings.yaml"
+MISMATCH = "definition.item_mismatch"
+LETTERS = """\
+      items:
+        type: object
+        properties: {sender: {type: string}, words: {type: integer}}
+"""
 BEHAVIOR = """\
 behavior:
   swarm_eligible: true
@@ -242,11 +248,59 @@ def test_linking_reads_skills_without_running_them() -> None:
     ],
 )
 def test_an_element_becomes_the_inputs_of_an_item(declared, element, inputs) -> None:
-    assert item_inputs(declared, element) == inputs
+    assert ItemInputs({"inputs": declared}).of(element) == inputs
 
 
-def test_an_element_that_lacks_an_input_is_refused() -> None:
-    with pytest.raises(UsageError) as caught:
-        item_inputs({"a": "string", "b": "any"}, {"a": "x"})
-    assert caught.value.code == "definition.item_mismatch"
-    assert "b" in caught.value.message
+def refusal(declared: str, element: object) -> str:
+    """Return why an element cannot be the inputs of a task that declares them so."""
+    blueprint = f"task: sort_letter\nversion: 1\ninput: {declared}\n"
+    files = {T: blueprint + TASK[TASK.index("steps:") :]}
+    task = linked(files, swaps={B: (LETTERS, "")}).tasks["sort_letter"]
+    try:
+        ItemInputs(task).of(element)
+    except UsageError as error:
+        return f"{error.code}: {error.message}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("declared", "element", "told"),
+    [
+        ("{a: string, b: any}", {"a": "x"}, "lacks b:"),
+        ("{a: string, b: any}", 7, "lacks a, b: it is 7"),
+        ("{text: string}", {"txt": "a"}, "lacks text: it is {"),
+        ("{text: string}", 7, "'text' 7, expected is type string"),
+        ("{text: string, n: integer}", {"text": 3, "n": 7}, "'text' 3, expected is type string"),
+        ("{n: integer}", 1.5, "expected is type integer"),
+        ("{n: integer}", True, "expected is type integer"),
+        ("{n: number}", "1", "expected is type number"),
+        ("{n: boolean}", 0, "expected is type boolean"),
+        ("{n: list}", {}, "lacks n"),
+        ("{n: object}", [], "expected is type object"),
+        ("{n: path}", 1, "expected is type path"),
+        ("{n: {enum: [a, b]}}", "c", 'expected is {"enum":["a","b"]} at $'),
+        ("{n: {type: [string, 'null']}}", 1, "expected is"),
+        ("{n: {type: list, items: {type: integer}}}", [1, "x"], "at $[1]"),
+        ("{n: {type: string, minLength: 2}}", "x", 'expected is {"minLength":2}'),
+    ],
+)
+def test_an_element_that_is_not_as_declared_is_refused(declared, element, told: str) -> None:
+    refused = refusal(declared, element)
+    assert (refused.split(": ")[0], told in refused) == (MISMATCH, True), refused
+
+
+@pytest.mark.parametrize(
+    ("declared", "element"),
+    [
+        ("{n: integer}", 2.0),
+        ("{n: number}", 2),
+        ("{n: any}", None),
+        ("{n: path}", "here"),
+        ("{n: object}", {"free": 1}),
+        ("{n: {enum: [a, b]}}", "a"),
+        ("{n: {type: [string, 'null']}}", None),
+        ("{n: {type: path}, m: {type: list, items: {type: integer}}}", {"n": "x", "m": [1]}),
+    ],
+)
+def test_an_element_as_declared_is_taken(declared: str, element: object) -> None:
+    assert refusal(declared, element) == ""

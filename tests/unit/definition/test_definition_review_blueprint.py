@@ -10,6 +10,7 @@ from swarm_ray.definition.find import find_blueprint
 from swarm_ray.definition.link import link
 from swarm_ray.definition.load import load_process
 from swarm_ray.definition.serving import ModelCapabilities, ModelCapability
+from swarm_ray.effects.supervising import TOOLS
 
 FOLDER = Path(__file__).parents[3] / "blueprints" / "review_pull_request"
 MODELS = ModelCapabilities((ModelCapability("scripted"),))
@@ -89,7 +90,7 @@ def test_the_files_hold_the_documents_words_and_no_others(name: str, printed: st
 
 
 def test_the_bound_review_is_served_by_skills_and_one_effect() -> None:
-    result = link(load_process(find_blueprint("review_pull_request")), effects={"files.publish"})
+    result = link(load_process(find_blueprint("review_pull_request")), effects=TOOLS)
     served = {
         task: [(step["kind"], step["uses"]) for step in linked["steps"]]
         for task, linked in result.tasks.items()

@@ -70,6 +70,15 @@ def test_a_refusing_tool_has_changed_nothing(store: Store, tmp_path: Path, files
     assert sorted(tmp_path.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    "arguments", [{}, {"folder": "out"}, {"folder": "out", "files": {}, "x": 1}]
+)
+def test_a_tool_takes_the_arguments_that_it_declares(store: Store, arguments: dict[str, object]):
+    proposal = Proposal("k", "run", "s", "files.publish", arguments)
+    settled = LoggedSupervisor(store, SystemClock()).settle(proposal)
+    assert (settled.status, settled.code) == ("failed", "effect.bad_arguments")
+
+
 def test_a_folder_that_cannot_be_made_fails(store: Store, tmp_path: Path):
     (tmp_path / "file").write_text("")
     settled = LoggedSupervisor(store, SystemClock()).settle(publish(tmp_path / "file" / "below"))

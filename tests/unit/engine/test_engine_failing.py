@@ -100,6 +100,19 @@ def test_an_item_that_lacks_an_input_fails_alone(town: Town):
     result = town.run(files, letters=[{"a": 1, "b": 2}, {"a": 1}, "neither"])
     assert result.output == [1]
     assert [item.code for item in result.failed + result.skipped] == ["input.mismatch"] * 2
+    assert "item 1 for task 'sort_letter': the item lacks b:" in result.items[1].error
+    assert "the item lacks a, b: it is" in result.items[2].error
+
+
+def test_an_item_of_another_type_fails_before_any_code_runs_and_is_not_retried(town: Town):
+    files = letters("def sort(inputs, ctx):\n    return inputs['letter']\n", ANY)
+    files["sort_letter.yaml"] = files["sort_letter.yaml"].replace("letter: any", "letter: string")
+    result = town.run(files, letters=["one", 2, {"lettr": "three"}])
+    assert result.output == ["one"]
+    assert [(item.code, item.attempts) for item in result.items[1:]] == [("input.mismatch", 1)] * 2
+    assert "item 1 " in result.items[1].error
+    assert "has as input 'letter' 2, expected is type string" in result.items[1].error
+    assert "the item lacks letter" in result.items[2].error
 
 
 def test_a_person_decides_about_a_failed_item(town: Town):
