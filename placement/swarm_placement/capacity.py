@@ -1,17 +1,20 @@
 """Slots as nested latest-start rows.
 
-Within a site, copies run in the order of their latest starts. A copy whose latest start is T
-begins on time if the copies before it need no more slot-seconds than the slots have until T
-(McNaughton's argument for list schedules). One row per level of latest starts therefore suffices:
+Within a site, copies run in the order of their latest starts. A copy whose latest start is T begins
+late only if every slot is busy past T with the copies before it. One row per level of latest starts
+therefore suffices:
 
     sum of work of all copies with latest start below the next level <= slot_s(level)
 
-    slot_s(E) = max( sum_j max(0, E - free_j) - slots * cold + shortest,  |{j: free_j <= E}| * shortest )
+    slot_s(E) = sum over slots free by E of c(E - free_j - cold) + last
 
-`free_j` is when slot j is free, `cold` what loading every cold model takes once per slot,
-`shortest` the least work of a copy in the row: the last copy needs no room before its start, and as
-many copies as there are free slots start at once whatever they need. Both are sufficient
-conditions, so no plan within the rows starts late; a plan outside of them might be on time too.
+`free_j` is when slot j is free and `cold` what loading every cold model takes once per slot. c(t) is
+the least work that keeps a slot busy past t: more than t, and where n copies never reach t while
+n + 1 always pass it, that is n w_max <= t < (n + 1) w_min, it is (n + 1) w_min, with the least and the
+largest work of a copy in the row. `last` is w_min, since the last copy needs no room before its
+start; it is 0 when all copies of the row are equal, for c then counts whole copies. This is
+McNaughton's argument for list schedules, with whole copies where they are long against t. It is a
+sufficient condition: no plan within the rows starts late, a plan outside of them might be on time.
 """
 
 import heapq
@@ -25,6 +28,9 @@ from swarm_placement.model import Instance, Site
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+EXACT = 1e-9
+"""Relative difference below which times are equal."""
+SHORT = 1e-5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +69,7 @@ def rows(
     last = np.ones(begins.size, dtype=bool)
     last[:-1] = row_site[1:] != row_site[:-1]
     below_s = np.where(last, np.inf, np.append(edge_s[1:], np.inf))
-    shortest = np.minimum.reduceat(work_s[order], begins) if begins.size else work_s[:0]
+    shortest, longest = extremes(of_arc, work_s, begins.size)
     slot_s = np.empty(begins.size)
     bounds = np.concatenate((np.zeros(1, np.int64), np.flatnonzero(last) + 1))
     for begin, end in itertools.pairwise(bounds.tolist()):
@@ -72,18 +78,34 @@ def rows(
             free_times(instance, here),
             edge_s[begin:end],
             np.minimum.accumulate(shortest[begin:end]),
+            np.maximum.accumulate(longest[begin:end]),
             cold_s[here],
         )
     return Rows(row_site, edge_s, below_s, slot_s, of_arc)
 
 
-def room(free_s: Floats, edge_s: Floats, shortest_s: Floats, cold_s: float) -> Floats:
-    """Return `slot_s` of the module's formula for ascending edges of one site; `free_s` ascends."""
-    count = np.searchsorted(free_s, edge_s, side="right")
-    until = np.concatenate((np.zeros(1), np.cumsum(free_s)))
-    fluid = edge_s * count - until[count] - free_s.size * cold_s
-    fluid = np.where((fluid >= 0) & (count > 0), fluid + shortest_s, 0.0)
-    return np.maximum(fluid, count * shortest_s)
+def extremes(of_arc: Ints, work_s: Floats, count: int) -> tuple[Floats, Floats]:
+    """Return the least and the largest work of the arcs that enter at each row."""
+    shortest, longest = np.full(count, np.inf), np.zeros(count)
+    np.minimum.at(shortest, of_arc, work_s)
+    np.maximum.at(longest, of_arc, work_s)
+    return shortest, longest
+
+
+def room(
+    free_s: Floats, edge_s: Floats, shortest_s: Floats, longest_s: Floats, cold_s: float
+) -> Floats:
+    """Return `slot_s` of the module's formula for ascending edges of one site."""
+    least, most = shortest_s[:, None], longest_s[:, None]
+    time_s = np.maximum(edge_s[:, None] - free_s - cold_s, 0.0)
+    before = np.floor(time_s / least + EXACT)
+    counted = before * most <= time_s + EXACT * most
+    slots = np.where(counted, (before + 1) * least, time_s)
+    is_open = free_s <= edge_s[:, None]
+    # A total of the counted work is already late, so that the last copy must stay short of it.
+    last = np.where((counted & is_open).any(axis=1), 1 - SHORT, 1.0) * shortest_s
+    last = np.where((longest_s <= shortest_s * (1 + EXACT)) | ~is_open.any(axis=1), 0.0, last)
+    return np.asarray((slots * is_open).sum(axis=1) + last)
 
 
 def free_times(instance: Instance, site: int) -> Floats:

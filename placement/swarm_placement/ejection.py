@@ -12,12 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm_placement.problem import inner
 from swarm_placement.room import EPSILON, Room
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 STEPS = 6
 ROUNDS = 20
+SAVING = 1e-6
+"""Share of the penalty a chain must save to be taken."""
+ROUND_SAVING = 2e-5
+"""Share of all cost a round must save for another one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,6 +49,22 @@ def repair(room: Room, reduced: Floats, most_moves: int | None = None) -> None:
         if not sum(chains.place(int(one)) for one in stranded):
             return
         left = chains.moves
+
+
+def improve(room: Room, rounds: int = ROUNDS) -> None:
+    """Move copies along chains that save money, until a round saves little."""
+    flat = room.flat
+    for _ in range(rounds):
+        before = inner(room.copies, flat.cost_usd)
+        chains = Chains(room, flat.cost_usd, int(room.copies.sum()))
+        used = np.flatnonzero(room.copies > 0)
+        saves = flat.cost_usd[used] - chains.lengths[-1][flat.of_class[used]]
+        order = np.argsort(-saves, kind="stable")[: int((saves > SAVING * flat.penalty_usd).sum())]
+        for arc in used[order].tolist():
+            while room.copies[arc] > 0 and chains.shift(arc):
+                pass
+        if before - inner(room.copies, flat.cost_usd) <= ROUND_SAVING * before:
+            return
 
 
 class Chains:
@@ -81,6 +102,18 @@ class Chains:
         ):
             placed += 1
         return placed
+
+    def shift(self, arc: int) -> bool:
+        """Move one copy off an arc along the cheapest chain that saves money; say whether one did."""
+        one = int(self.room.flat.of_class[arc])
+        most = float(self.room.flat.cost_usd[arc]) - SAVING * self.room.flat.penalty_usd
+        self.room.take(arc, -1)
+        for step in range(len(self.lengths)):
+            is_new = step == 0 or self.choices[step][one] >= 0
+            if is_new and self.lengths[step][one] < most and self._follow(one, step):
+                return True
+        self.room.take(arc, 1)
+        return False
 
     def _follow(self, one: int, steps: int) -> bool:
         """Take the chain of so many steps; take everything back if it does not work out."""

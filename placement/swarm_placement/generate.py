@@ -28,6 +28,7 @@ from swarm_placement.errors import UsageError
 from swarm_placement.highs import columns, program, run
 from swarm_placement.model import Durations, Instance, ItemClass, Model, Needs, Offer, Site, Swarm
 from swarm_placement.problem import Problem, problem
+from swarm_placement.relaxation import crossings
 
 Family = Literal["product", "interaction", "tight", "residency", "redundancy", "distinct"]
 FAMILIES: tuple[Family, ...] = get_args(Family)
@@ -42,6 +43,8 @@ LEAST_WAVES = 3.0
 FIRST_DEADLINE_S = 60.0
 HIDDEN_TYPES = 50
 LOAD_STEPS = 6
+LARGE_ARCS = 20_000
+"""Above, one step comes close to the load, and the linear program takes long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +244,9 @@ EASINGS = (_lift_tags, _lift_needs, _lift_deadline, _lift_deadline)
 def _with_load(instance: Instance, load: float) -> Instance:
     """Scale the slots of all sites alike until the least sufficient capacity is `load` of them."""
     slots = np.array([float(site.slots) for site in instance.sites])
-    for _ in range(LOAD_STEPS):
-        found = least_capacity(problem(instance))
+    flat = problem(instance)
+    for _ in range(1 if flat.of_class.size > LARGE_ARCS else LOAD_STEPS):
+        found = least_capacity(flat)
         if abs(found - load) <= 0.005 * load:
             break
         slots *= found / load
@@ -254,39 +258,25 @@ def _with_load(instance: Instance, load: float) -> Instance:
                 for site, count in zip(instance.sites, whole, strict=True)
             ),
         )
+        flat = problem(instance)
     return instance
 
 
 def least_capacity(flat: Problem) -> float:
     """Return the least common factor on all capacity rows with which every copy has a place."""
-    size, rows = flat.of_class.size, flat.rows
-    count = rows.site.size
-    first = np.flatnonzero(np.diff(rows.site, prepend=-1))
-    step = rows.slot_s - np.concatenate((np.zeros(1), rows.slot_s[:-1]))
-    step[first] = rows.slot_s[first]
-    spare = size + 1 + np.arange(count)  # unused room handed on to the next row of the site
-    inner = np.setdiff1d(np.arange(count), first)
-    arc = np.arange(size)
-    owner = np.concatenate((arc, arc, arc, np.full(count, size), spare, spare[inner - 1]))
+    size, count = flat.of_class.size, flat.rows.site.size
+    arc, crossing, row = np.arange(size), *crossings(flat)
     groups = flat.classes + flat.group_most.size
-    capacity = groups + np.arange(count)
+    owner = np.concatenate((arc, arc, crossing, np.full(count, size)))
     at = np.concatenate(
-        (
-            flat.of_class,
-            flat.classes + flat.group,
-            groups + rows.of_arc,
-            capacity,
-            capacity,
-            groups + inner,
-        )
+        (flat.of_class, flat.classes + flat.group, groups + row, groups + np.arange(count))
     )
-    values = np.concatenate(
-        (np.ones(2 * size), flat.work_s, -step, np.ones(count), -np.ones(inner.size))
-    )
-    cost = np.zeros(size + 1 + count)
+    work_s, slot_s = flat.work_s[crossing], flat.rows.slot_s
+    values = np.concatenate((np.ones(2 * size), work_s, -slot_s))
+    cost = np.zeros(size + 1)
     cost[size] = 1.0
     demand, most = flat.demand.astype(float), flat.group_most.astype(float)
-    lower = np.concatenate((demand, np.full(most.size, -np.inf), np.zeros(count)))
+    lower = np.concatenate((demand, np.full(most.size + count, -np.inf)))
     upper = np.concatenate((demand, most, np.zeros(count)))
     free = columns(cost, np.full(cost.size, np.inf), owner, at, values)
     return run(program(free, lower, upper)).objective

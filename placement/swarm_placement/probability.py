@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from swarm_placement import arcs, capacity
 from swarm_placement.model import Instance, options
-from swarm_placement.problem import Problem, cold_starts
+from swarm_placement.problem import Problem, cold_starts, inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 POINTS = (np.arange(8) + 0.5) / 8
 """Where between the first and the last copy of an arc the probability is taken."""
+FEW = 1_000
+"""Items up to which the number of failures is worked out exactly."""
 RARE = 50.0
 """Expected failures up to which their number is taken for Poisson, above for normal."""
 
@@ -72,19 +74,32 @@ def class_probability(instance: Instance, flat: Problem, copies: Ints, complete:
 def swarm_probability(items: Ints, done: Floats, ratio: float) -> float:
     """Return the probability that at least a ratio of all items is done, given each class's.
 
-    The number of failures is a sum of independent events: exact for ratio 1, Poisson while failures
-    are rare (Le Cam 1960), normal otherwise.
+    The number of failures is a sum of independent events: exact for few items, Poisson while
+    failures are rare (Le Cam 1960), normal otherwise.
     """
     may_fail = int(items.sum()) - math.ceil(ratio * int(items.sum()) - 1e-9)
     if may_fail == 0:
         with np.errstate(divide="ignore"):
-            return float(np.exp(items @ np.log(done)))
-    fails = float(items @ (1 - done))
+            return float(np.exp((items * np.log(done)).sum()))
+    if items.sum() <= FEW:
+        return _exactly(items, done, may_fail)
+    fails = inner(items, 1 - done)
     if fails <= RARE:
         terms = np.cumsum(np.log(np.maximum(fails, 1e-300) / np.arange(1, may_fail + 1)))
         return min(1.0, math.exp(-fails) * (1 + float(np.exp(terms).sum())))
-    spread = math.sqrt(float(items @ (done * (1 - done)))) or 1e-9
+    spread = math.sqrt(inner(items, done * (1 - done))) or 1e-9
     return float(normal(np.array([(may_fail + 0.5 - fails) / spread]))[0])
+
+
+def _exactly(items: Ints, done: Floats, may_fail: int) -> float:
+    """Return the probability of at most so many failures by convolution of binomials."""
+    total = np.ones(1)
+    for many, each in zip(items.tolist(), done.tolist(), strict=True):
+        one = np.array([1.0])
+        for _ in range(many):
+            one = np.convolve(one, (each, 1 - each))[: may_fail + 1]
+        total = np.convolve(total, one)[: may_fail + 1]
+    return min(1.0, float(total.sum()))
 
 
 def normal(z: Floats) -> Floats:

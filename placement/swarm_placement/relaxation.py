@@ -25,9 +25,10 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Relaxed:
-    """The optimum: copies per arc (fractions), prices, and the bound they prove."""
+    """The optimum: copies per arc (fractions), unplaced copies, prices, and the bound they prove."""
 
     copies: Floats
+    unplaced: float
     prices: Prices
     lower_usd: float
 
@@ -54,7 +55,8 @@ class Relaxation:
         answer = highs.run(self.solver)
         prices = self._prices(answer.duals / self.scale)
         copies = np.maximum(answer.values[: self.flat.of_class.size], 0.0)
-        return Relaxed(copies, prices, bound.lower_usd(self.flat, prices))
+        unplaced = max(0.0, float(answer.values[self.flat.of_class.size :].sum()))
+        return Relaxed(copies, unplaced, prices, bound.lower_usd(self.flat, prices))
 
     def _row_bounds(self) -> tuple[Floats, Floats]:
         flat = self.flat

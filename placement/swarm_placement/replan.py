@@ -100,14 +100,17 @@ def _rows(now: Instance, flat: Problem, names: set[str]) -> capacity.Rows:
     """Return the capacity rows with the changed sites' room."""
     rows, slot_s = flat.rows, flat.rows.slot_s.copy()
     cold_s = cold_starts(now, flat.option)
-    shortest = np.full(slot_s.size, np.inf)
-    np.minimum.at(shortest, rows.of_arc, flat.work_s)
+    shortest, longest = capacity.extremes(rows.of_arc, flat.work_s, slot_s.size)
     for number, site in enumerate(now.sites):
         if site.name in names:
             begin, end = np.searchsorted(rows.site, (number, number + 1))
-            least = np.minimum.accumulate(shortest[begin:end])
-            free_s = capacity.free_times(now, number)
-            slot_s[begin:end] = capacity.room(free_s, rows.edge_s[begin:end], least, cold_s[number])
+            slot_s[begin:end] = capacity.room(
+                capacity.free_times(now, number),
+                rows.edge_s[begin:end],
+                np.minimum.accumulate(shortest[begin:end]),
+                np.maximum.accumulate(longest[begin:end]),
+                cold_s[number],
+            )
     return replace(rows, slot_s=slot_s)
 
 

@@ -30,7 +30,10 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_package_and_blueprints_and_nothing_else(wheel: Path):
     names = set(zipfile.ZipFile(wheel).namelist())
     tops = {name.split("/")[0] for name in names}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"swarm_ray"}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {
+        "swarm_ray",
+        "swarm_placement",
+    }
     for blueprint in ("review_pull_request", "triage_messages"):
         held = [name for name in names if name.startswith(f"swarm_ray/_blueprints/{blueprint}/")]
         assert f"swarm_ray/_blueprints/{blueprint}/process.yaml" in held

@@ -1,0 +1,185 @@
+"""Each item's candidate options, and the lower bound over all its options.
+
+An item keeps the options that are cheapest for its superclass at the prices of the linear program.
+The bound needs every option: each enters with a value below its reduced cost, linear in the item's
+size, charged at the cheapest row any item of the superclass may have there and admitted if it
+exists for any of them. Candidates, and options that look cheaper than them for any item, then get
+their exact value. So one small matrix product per superclass replaces the look at every pair.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm_placement import arcs
+from swarm_placement.distinct.grid import Grid, levels
+from swarm_placement.distinct.items import Items
+from swarm_placement.distinct.linear import Forms
+from swarm_placement.distinct.superclasses import Extents
+from swarm_placement.model import Domain, Instance, ItemClass, options
+from swarm_placement.problem import inner
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+CANDIDATES = 16
+CLOSED = 1e30
+"""Dollars of what is not permitted; finite, so that products with zero stay numbers."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prices:
+    """Dollars per slot-second of each row (sites x levels), per copy at a site above its share,
+    and per dollar of budget."""
+
+    row_usd: Floats
+    share_usd: Floats
+    budget: float
+
+    def slot_usd(self) -> Floats:
+        """Return what a slot-second costs arcs that enter at each row, sites x levels."""
+        return np.ascontiguousarray(np.cumsum(self.row_usd[:, ::-1], axis=1)[:, ::-1])
+
+    def charged_usd(self, rows: Grid, site_most: Floats, budget_usd: float) -> float:
+        """Return what the prices charge for all limits together."""
+        limited = np.isfinite(site_most)
+        charged = inner(self.row_usd, rows.slot_s)
+        charged += inner(self.share_usd[limited], site_most[limited])
+        return charged + (self.budget * budget_usd if self.budget else 0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """Items x candidates, by superclass; `rank_usd` is `CLOSED` where an item may not run.
+
+    `row` is site * levels + level, the first capacity row of the arc.
+    """
+
+    option: NDArray[np.int32]
+    cost_usd: Floats
+    rank_usd: Floats
+    work_s: Floats
+    latest_s: Floats
+    row: NDArray[np.int32]
+    levels: int
+
+    def reduced_usd(self, prices: Prices) -> Floats:
+        """Return the reduced costs."""
+        site_usd = np.repeat(prices.share_usd, self.levels)
+        found = self.work_s * prices.slot_usd().ravel()[self.row]
+        found += self.rank_usd * (1 + prices.budget)
+        if prices.share_usd.any():
+            found += site_usd[self.row]
+        return found
+
+
+def candidates(
+    forms: Forms, items: Items, begin: Ints, reduced: Floats, rows: Grid, count: int = CANDIDATES
+) -> Candidates:
+    """Return the options with the least `reduced` (superclasses x options, infinite where none)."""
+    count = min(count, reduced.shape[1])
+    chosen = np.argpartition(reduced, count - 1, axis=1)[:, :count]
+    shape = (items.pattern.size, count)
+    option, row = np.empty(shape, np.int32), np.empty(shape, np.int32)
+    cost, rank, work, latest = (np.empty(shape) for _ in range(4))
+    for one, columns in enumerate(chosen):
+        here = slice(begin[one], begin[one + 1])
+        found = forms.arcs(items, here, columns)
+        option[here], latest[here] = columns, found.latest_s
+        work[here] = np.where(found.exists, found.work_s, 1.0)
+        cost[here] = np.where(found.exists, found.cost_usd, CLOSED)
+        rank[here] = cost[here] * forms.liked[items.pattern[begin[one]], columns]
+        row[here] = forms.site[columns] * rows.edge_s.size + rows.level(found.latest_s)
+    return Candidates(option, cost, rank, work, latest, row, rows.edge_s.size)
+
+
+def reduced_usd(forms: Forms, items: Items, begin: Ints, extent: Extents, prices: Prices) -> Floats:
+    """Return the least reduced costs of mean items, superclasses x options, infinite where no item
+    may run."""
+    mean = np.add.reduceat(items.size, begin[:-1], axis=1) / np.diff(begin)
+    found, slot_usd = np.empty_like(extent.cost_usd), prices.slot_usd()
+    for one, pattern in enumerate(items.pattern[begin[:-1]]):
+        found[one] = mean[:, one] @ _below(forms, pattern, extent, one, prices, slot_usd)
+    return np.where(extent.exists, found, np.inf)
+
+
+def lower_usd(
+    forms: Forms,
+    items: Items,
+    begin: Ints,
+    found: Candidates,
+    extent: Extents,
+    prices: Prices,
+    penalty: float,
+) -> Floats:
+    """Return per item the least sum of reduced costs of its copies in different domains, each at
+    most the penalty, or less than that."""
+    own = found.cost_usd + (found.reduced_usd(prices) - found.rank_usd)
+    total, slot_usd = np.empty(items.pattern.size), prices.slot_usd()
+    depth = np.minimum(items.copies[begin[:-1]], own.shape[1])
+    for one, pattern in enumerate(items.pattern[begin[:-1]]):
+        here = slice(begin[one], begin[one + 1])
+        form = _below(forms, pattern, extent, one, prices, slot_usd)
+        reduced = items.size[:, here].T @ form
+        columns = found.option[begin[one]]
+        reduced[:, columns] = own[here]
+        last = np.partition(own[here], depth[one] - 1, axis=1)[:, depth[one] - 1]
+        nearer = np.flatnonzero((reduced < last[:, None]).any(axis=0))
+        columns = np.setdiff1d(nearer, columns)
+        if columns.size:
+            reduced[:, columns] = _exact(forms, items, here, columns, prices, slot_usd)
+        total[here] = least_usd(forms.instance, items.sample[pattern], reduced, penalty)
+    return total
+
+
+def _below(
+    forms: Forms, pattern: int, extent: Extents, one: int, prices: Prices, slot_usd: Floats
+) -> Floats:
+    """Return forms in the size of an item that no reduced cost of the superclass is below."""
+    level = levels(extent.latest_s[one], slot_usd.shape[1])
+    form = forms.cost_usd[pattern] * (1 + prices.budget)
+    form += forms.work_s[pattern] * slot_usd[forms.site, level]
+    form[0] += prices.share_usd[forms.site]
+    form[0, ~extent.exists[one]] = CLOSED
+    return np.asarray(form)
+
+
+def _exact(
+    forms: Forms, items: Items, here: slice, columns: Ints, prices: Prices, slot_usd: Floats
+) -> Floats:
+    """Return the reduced costs of some items of one pattern to some options."""
+    arc, site = forms.arcs(items, here, columns), forms.site[columns]
+    level = levels(arc.latest_s, slot_usd.shape[1])
+    reduced = arc.cost_usd * (1 + prices.budget) + arc.work_s * slot_usd[site, level]
+    return np.asarray(np.where(arc.exists, reduced + prices.share_usd[site], CLOSED))
+
+
+def least_usd(instance: Instance, one: ItemClass, reduced: Floats, penalty: float) -> Floats:
+    """Return the least sum for the copies of each item (items x options)."""
+    if one.copies == 1:
+        return np.asarray(np.minimum(reduced.min(axis=1), penalty))
+    domain, most = domains(instance, one.across, one.copies)
+    order = np.argsort(domain, kind="stable")
+    ranked = domain[order]
+    begins = np.flatnonzero(np.diff(ranked, prepend=-1))
+    cheapest = np.minimum.reduceat(reduced[:, order], begins, axis=1)
+    cheapest = np.repeat(cheapest, most[order[begins]], axis=1)
+    if cheapest.shape[1] < one.copies:
+        missing = np.full((reduced.shape[0], one.copies - cheapest.shape[1]), penalty)
+        cheapest = np.concatenate((cheapest, missing), axis=1)
+    nearest = np.partition(cheapest, one.copies - 1, axis=1)[:, : one.copies]
+    return np.asarray(np.minimum(nearest, penalty).sum(axis=1))
+
+
+def domain_table(instance: Instance, items: Items) -> tuple[Ints, Ints]:
+    """Return, patterns x options, the domain and how many copies of one item it may take."""
+    found = [domains(instance, one.across, one.copies) for one in items.sample]
+    return np.stack([number for number, _ in found]), np.stack([most for _, most in found])
+
+
+def domains(instance: Instance, across: Domain, copies: int) -> tuple[Ints, Ints]:
+    """Return the domain of each option, and how many copies of one item it may take."""
+    site = np.array([way.site for way in options(instance)], np.int64)
+    number = arcs.domain_numbers(across, instance.sites)[site]
+    nodes = np.array([one.nodes for one in instance.sites], np.int64)[site]
+    return number, np.minimum(nodes, copies) if across == "node" else np.ones_like(number)

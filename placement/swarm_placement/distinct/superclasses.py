@@ -1,0 +1,135 @@
+"""Superclasses: items of one pattern with deadlines and sizes near each other.
+
+Within a pattern items are cut at quantiles of the deadline, and those parts at quantiles of work; a
+superclass stands for its mean item. The linear program over superclasses gives the prices from
+which everything else starts; which items share a superclass decides about speed and quality, never
+about what is allowed.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from swarm_placement import arcs, problem
+from swarm_placement.distinct.grid import Grid, grid
+from swarm_placement.distinct.items import Items
+from swarm_placement.distinct.linear import Forms
+from swarm_placement.model import Instance, ItemClass, options
+from swarm_placement.problem import Problem
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+ARCS = 60_000
+"""Superclasses x options aimed at; every pattern has a superclass of its own, though."""
+LEAST_ITEMS = 8
+"""Items a superclass has on average, at least."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extents:
+    """What no item of a superclass exceeds at an option, superclasses x options; `exists` where any
+    item may run."""
+
+    cost_usd: Floats  # most
+    shortest_s: Floats  # least
+    longest_s: Floats  # most
+    latest_s: Floats  # most
+    exists: NDArray[np.bool_]
+
+
+def ordered(items: Items, target: int) -> tuple[Items, Ints]:
+    """Return the items by superclass, and where each superclass begins, with the end; `target` is
+    the number of superclasses aimed at."""
+    many = np.bincount(items.pattern)
+    cells = np.maximum(1, np.rint(target * many / items.pattern.size)).astype(np.int64)
+    across = np.ceil(np.sqrt(cells)).astype(np.int64)
+    key = items.pattern
+    for values, parts in ((items.deadline_s, across), (items.size[2], -(-cells // across))):
+        order = np.lexsort((values, key))
+        _, begin, size = np.unique(key[order], return_index=True, return_counts=True)
+        rank = np.arange(order.size) - np.repeat(begin, size)
+        part = rank * parts[items.pattern[order]] // np.repeat(size, size)
+        finer = np.empty_like(key)
+        finer[order] = key[order] * parts.max() + part
+        key = finer
+    order = np.argsort(key, kind="stable")
+    _, begin = np.unique(key[order], return_index=True)
+    return items.taken(order), np.append(begin, order.size)
+
+
+def target(items: int, options: int) -> int:
+    """Return how many superclasses to aim at: what `ARCS` and `LEAST_ITEMS` permit."""
+    return max(1, min(ARCS // max(1, options), items // LEAST_ITEMS))
+
+
+def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
+    """Return the extents of each superclass."""
+    pattern = items.pattern[begin[:-1]]
+    low = np.minimum.reduceat(items.size, begin[:-1], axis=1).T[:, None]
+    high = np.maximum.reduceat(items.size, begin[:-1], axis=1).T[:, None]
+    last = np.maximum.reduceat(items.deadline_s, begin[:-1])[:, None]
+    cost = (high @ forms.cost_usd[pattern])[:, 0]
+    shortest = (low @ forms.work_s[pattern])[:, 0]
+    longest = (high @ forms.work_s[pattern])[:, 0]
+    latest = last - (low @ forms.hop_s[pattern])[:, 0]
+    exists = forms.open[pattern] & (latest >= 0)
+    for one in np.flatnonzero(~forms.straight[pattern]):
+        found = forms.arcs(items, slice(begin[one], begin[one + 1]), np.arange(cost.shape[1]))
+        exists[one] = found.exists.any(axis=0)
+        cost[one] = np.where(found.exists, found.cost_usd, 0.0).max(axis=0)
+        shortest[one] = np.where(found.exists, found.work_s, np.inf).min(axis=0)
+        longest[one] = np.where(found.exists, found.work_s, 0.0).max(axis=0)
+        latest[one] = np.where(found.exists, found.latest_s, -np.inf).max(axis=0)
+    return Extents(cost, shortest, longest, latest, exists)
+
+
+def capacity_grid(instance: Instance, found: Extents) -> Grid:
+    """Return the capacity rows for all arcs that the superclasses' items may have."""
+    site = np.array([way.site for way in options(instance)], np.int64)
+    cell = np.nonzero(found.exists)
+    return grid(
+        instance, site[cell[1]], found.latest_s[cell], found.shortest_s[cell], found.longest_s[cell]
+    )
+
+
+def standing_for(begin: Ints, most: int) -> tuple[Ints, Ints]:
+    """Return which superclasses the linear program sees, and how many items each stands for.
+
+    These are all of them up to `most`; beyond, every n-th, which stands for its neighbours too.
+    """
+    size = np.diff(begin)
+    chosen = np.arange(0, size.size, -(-size.size // most))
+    return chosen, np.add.reduceat(size, chosen)
+
+
+def aggregated(
+    instance: Instance, items: Items, begin: Ints, chosen: Ints, number: Ints
+) -> Problem:
+    """Return the problem of the chosen superclasses' mean items, `number` of each."""
+    own = np.diff(begin)
+    size = (np.add.reduceat(items.size, begin[:-1], axis=1) / own)[:, chosen]
+    deadline_s = (np.add.reduceat(items.deadline_s, begin[:-1]) / own)[chosen]
+    sigma = arcs.sigma_of(size[2], size[3], instance.swarm.item_probability)
+    columns = (number, *size[[1, 2, 4, 5]], sigma, deadline_s)
+    classes = tuple(
+        _mean(items.sample[items.pattern[begin[one]]], *values)
+        for one, *values in zip(chosen, *(row.tolist() for row in columns), strict=True)
+    )
+    return problem.problem(replace(instance, classes=classes), problem.LEVEL_RATIO)
+
+
+def _mean(
+    one: ItemClass,
+    items: int,
+    data_bytes: float,
+    work_s: float,
+    input_tokens: float,
+    output_tokens: float,
+    sigma: float,
+    deadline_s: float,
+) -> ItemClass:
+    return replace(
+        one, items=items, work_s=work_s, sigma=sigma, deadline_s=deadline_s, budget_usd=None,
+        data_bytes=data_bytes, input_tokens=input_tokens, output_tokens=output_tokens,
+    )  # fmt: skip

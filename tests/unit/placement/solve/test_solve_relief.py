@@ -1,0 +1,42 @@
+"""What would help when not everything fits."""
+
+from dataclasses import replace
+
+from swarm_placement import relief
+from swarm_placement.model import Instance, ItemClass, Needs, Site, Swarm
+
+SITE = Site("a", 4, 1e-4)
+WORK = ItemClass("work", 12, 10.0, 0.0)
+
+
+def fields(instance: Instance) -> dict[str, str]:
+    return {one.field: one.easing for one in relief(instance) if one.unplaced < 1e-6}
+
+
+def test_nothing_is_advised_where_everything_fits() -> None:
+    assert relief(Instance(Swarm(100.0), (WORK,), (SITE,))) == ()
+
+
+def test_too_few_slots_name_the_least_factor_of_slots_and_of_time() -> None:
+    found = fields(Instance(Swarm(20.0), (WORK,), (SITE,)))
+    assert found["swarm.deadline_s"] == "1.5 times the time, for every class"
+    assert found["sites[*].slots"] == "1.35 times the slots, at every site"
+
+
+def test_money_is_named_when_money_is_short() -> None:
+    poor = Instance(Swarm(100.0, budget_usd=0.005), (WORK,), (SITE,))
+    assert list(fields(poor)) == ["swarm.budget_usd"]
+    thrifty = Instance(Swarm(100.0), (replace(WORK, budget_usd=1e-5),), (SITE,))
+    assert list(fields(thrifty)) == ["classes[*].budget_usd"]
+
+
+def test_a_share_and_a_margin_are_named() -> None:
+    shared = Instance(Swarm(100.0, max_site_share=0.5), (WORK,), (SITE,))
+    assert list(fields(shared)) == ["swarm.max_site_share"]
+    held = Instance(Swarm(31.0), (WORK,), (replace(SITE, margin=0.5),))
+    assert "sites[*].margin" in fields(held)
+
+
+def test_hard_requirements_are_never_eased() -> None:
+    eu = replace(WORK, needs=Needs(residency=frozenset(("eu",))))
+    assert relief(Instance(Swarm(100.0), (eu,), (SITE,))) == ()

@@ -1,0 +1,82 @@
+"""A site is lost: what can stay stays, the rest finds another place."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from swarm_placement import Replanner, UsageError, check_plan, solve
+from swarm_placement.generate import Recipe, generate
+from swarm_placement.model import Instance, ItemClass, Site, Swarm, options
+
+SITES = tuple(Site(name, 4, price) for name, price in (("a", 1e-4), ("b", 2e-4), ("c", 3e-4)))
+
+
+def site_of(instance: Instance, option: np.ndarray) -> np.ndarray:
+    places = np.array([way.site for way in options(instance)])
+    return np.where(option >= 0, places[option], -1)
+
+
+def test_copies_of_a_lost_site_move_and_no_other() -> None:
+    instance = Instance(Swarm(60.0), (ItemClass("work", 30, 10.0, 0.0),), SITES)
+    plan = solve(instance)
+    found = Replanner(instance).replan(plan, {"a": 0})
+    before, after = site_of(instance, plan.option), site_of(instance, found.plan.option)
+    assert (before == 0).any()
+    assert not (after == 0).any()
+    assert np.array_equal(before[before != 0], after[before != 0])
+    assert found.moved.size == 0
+    assert check_plan(found.instance, found.plan) == []
+
+
+def test_copies_of_one_item_stay_apart() -> None:
+    sites = (*SITES, Site("d", 4, 4e-4))
+    instance = Instance(Swarm(80.0), (ItemClass("work", 20, 10.0, 0.0, copies=3),), sites)
+    plan = solve(instance)
+    lost = Replanner(instance).replan(plan, {"a": 0})
+    assert check_plan(lost.instance, lost.plan) == []
+    assert (lost.plan.option >= 0).all()
+
+
+def test_a_site_that_keeps_some_slots_keeps_some_copies() -> None:
+    instance = Instance(Swarm(60.0), (ItemClass("work", 20, 10.0, 0.0),), SITES)
+    plan = solve(instance)
+    found = Replanner(instance).replan(plan, {"a": 2})
+    kept = (site_of(instance, found.plan.option) == 0).sum()
+    assert 0 < kept < (site_of(instance, plan.option) == 0).sum()
+    assert check_plan(found.instance, found.plan) == []
+
+
+def test_what_nowhere_fits_is_told() -> None:
+    instance = Instance(Swarm(30.0), (ItemClass("work", 20, 10.0, 0.0),), SITES)
+    found = Replanner(instance).replan(solve(instance), {"a": 0, "b": 0})
+    assert check_plan(found.instance, found.plan) == []
+    assert sum(one.copies for one in found.plan.bound.unplaced) > 0
+
+
+@pytest.mark.parametrize("slots", [{"nowhere": 0}, {"a": 5}, {"a": -1}])
+def test_an_event_that_cannot_be_meant_is_refused(slots: dict[str, int]) -> None:
+    instance = Instance(Swarm(30.0), (ItemClass("work", 2, 10.0, 0.0),), SITES)
+    with pytest.raises(UsageError, match="cannot have"):
+        Replanner(instance).replan(solve(instance), slots)
+
+
+@pytest.mark.parametrize("family", ["interaction", "tight", "residency", "redundancy"])
+@pytest.mark.parametrize("seed", range(3))
+def test_losing_any_site_leaves_a_sound_plan_and_moves_few(family: str, seed: int) -> None:
+    instance = generate(Recipe(800, 12, 20, 0.7, family, seed))
+    plan, replanner = solve(instance, exact_s=0), Replanner(instance)
+    for site in instance.sites[:6]:
+        found = replanner.replan(plan, {site.name: 0})
+        assert check_plan(found.instance, found.plan) == [], f"seed {seed}, {site.name}"
+        assert found.moved.size <= 0.05 * plan.option.size, f"seed {seed}, {site.name}"
+
+
+def test_events_follow_each_other() -> None:
+    instance = generate(Recipe(800, 12, 20, 0.6, "interaction", 4))
+    replanner, plan, gone = Replanner(instance), solve(instance, exact_s=0), {}
+    for site in instance.sites[:3]:
+        gone[site.name] = 0
+        found = replanner.replan(plan, gone)
+        assert check_plan(found.instance, found.plan) == []
+        plan = replace(found.plan)
