@@ -12,21 +12,10 @@ seeds 41 to 45.
 
 from benchmarks.figures import Figure, median
 from benchmarks.probes.placements import POLICIES, Row, compared
-from benchmarks.suites.placement_deadline import Case
+from benchmarks.suites.placement_deadline import CASES, QUICK, SEEDS, Case
 from swarm_placement.simulate.conditions import Conditions
 
-SEEDS = (41, 42, 43, 44, 45)
 EQUAL = 0.005
-QUICK = (Case(1_000, 20, "interaction", 0.5),)
-CASES = (
-    *QUICK,
-    Case(10_000, 100, "interaction", 0.5),
-    Case(10_000, 100, "interaction", 0.8),
-    Case(10_000, 100, "tight", 0.5),
-    Case(10_000, 100, "residency", 0.5),
-    Case(10_000, 100, "redundancy", 0.5),
-    Case(100_000, 200, "interaction", 0.5),
-)
 
 
 def run(*, quick: bool) -> list[Figure]:

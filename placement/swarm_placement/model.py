@@ -139,8 +139,7 @@ class Swarm:
     Items must be done at `deadline_s - reserve_s`; the reserve is for convergence. The swarm
     succeeds when at least `min_success_ratio` of the items are done by then, and should do so with
     `target_probability`. `item_probability` is the quantile a copy's last hop is planned with.
-    `moves_share` is how many of the unaffected copies a replan may move; `stickiness_usd` is what
-    one such move must save at least.
+    `moves_share` is how many of the unaffected copies a replan may move.
     """
 
     deadline_s: float
@@ -151,7 +150,6 @@ class Swarm:
     budget_usd: float | None = None
     max_site_share: float = 1.0
     moves_share: float = 0.05
-    stickiness_usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

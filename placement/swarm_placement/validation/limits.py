@@ -84,7 +84,6 @@ RANGES: Mapping[type, Mapping[str, Range]] = {
         "budget_usd": NOT_NEGATIVE,
         "max_site_share": POSITIVE_SHARE,
         "moves_share": SHARE,
-        "stickiness_usd": NOT_NEGATIVE,
     },
     ItemClass: {
         "items": COUNT,

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from swarm_placement.files import SiteList
-from swarm_placement.forecast import FEATURES, Forecaster, History, Prior, Work
+from swarm_placement.forecast import FEATURES, Cell, Forecaster, History, Prior, Work
 from swarm_placement.model import (
     Durations,
     Instance,
@@ -170,8 +170,7 @@ def _durations(
     forecaster = Forecaster.fit(_history(demand), boost=False, prior=PRIOR)
     features = np.full((len(alike), len(FEATURES)), np.nan)
     features[:, 0] = [group.mean_bytes for group in alike]
-    cell = (demand.task, HERE, CODE if not demand.tokens else HERE)
-    forecast = forecaster.predict(Work((cell,) * len(alike), features))
+    forecast = forecaster.predict(Work((_cell(demand),) * len(alike), features))
     quantile = forecast.quantiles_s[:, forecaster.levels.index(_LEVEL)]
     slow = np.full((len(sites), len(models)), np.nan)
     names = [model.name for model in models]
@@ -190,9 +189,13 @@ def _history(demand: Demand) -> History:
     features = np.full((len(demand.past), len(FEATURES)), np.nan)
     for row, one in enumerate(demand.past):
         features[row, :2] = one.item_bytes, one.tokens
-    cell = (demand.task, HERE, CODE if not demand.tokens else HERE)
     seconds = np.array([max(one.duration_s, 1e-4) for one in demand.past], np.float64)
-    return History(Work((cell,) * len(demand.past), features), seconds)
+    return History(Work((_cell(demand),) * len(demand.past), features), seconds)
+
+
+def _cell(demand: Demand) -> Cell:
+    """Return where past attempts were made: this cluster, with the one model configured here."""
+    return demand.task, HERE, HERE if demand.tokens else CODE
 
 
 def _size(size: int) -> str:
