@@ -43,7 +43,8 @@ class RunSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Glance:
-    """A run from its first and last entry; `status` is `open` when it is not closed."""
+    """A run from its first and last entry. When it is not closed, `status` is `open` while a
+    coordinator lives, else `unfinished`: interrupted or waiting, which only the whole log tells."""
 
     run: str
     process: str
@@ -110,7 +111,8 @@ class Archive:
         first, opened = read_entry(next(iter(self._reader.entries(run, 0, 1))))
         last, ended = read_entry(next(iter(self._reader.entries(run, size - 1, size))))
         assert isinstance(first, RunOpened)
-        status = last.status if isinstance(last, RunClosed) else "open"
+        going_on = "open" if is_coordinated(self._folder) else "unfinished"
+        status = last.status if isinstance(last, RunClosed) else going_on
         return Glance(run, first.process, status, opened["time_us"], ended["time_us"], size)
 
     def effects(self) -> Iterable[bytes]:

@@ -4,14 +4,15 @@ Decides the form of both from the swarm's state and the accepted results in inpu
 functions have run in the sandbox before; nothing of theirs runs here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import Any
 
 from swarm_ray.core.commands import Converge
-from swarm_ray.core.events import Converged, Row
+from swarm_ray.core.events import Converged, Row, Settled
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import ItemState
 from swarm_ray.core.voting import tally
+from swarm_ray.engine.sequence import Attempt, sequential_us
 from swarm_ray.engine.values import RunValues
 from swarm_ray.values.codec import encode_json
 from swarm_ray.values.ids import short
@@ -22,7 +23,7 @@ BREAK_EVEN_ITEMS = 4
 
 def converge(command: Converge, swarm: Swarm, values: RunValues, now_us: int) -> Converged:
     """Store result and report of a swarm and return the event that names them."""
-    report = report_of(command, swarm, values.rows(swarm.id), now_us)
+    report = report_of(command, swarm, values.settled(swarm.id), now_us)
     return Converged(
         swarm.id,
         _result(command, swarm, values),
@@ -40,7 +41,7 @@ def _result(command: Converge, swarm: Swarm, values: RunValues) -> str:
 
 
 def report_of(
-    command: Converge, swarm: Swarm, rows: Mapping[int, Row], now_us: int
+    command: Converge, swarm: Swarm, settled: Sequence[Settled], now_us: int
 ) -> dict[str, Any]:
     """Return the convergence report: who succeeded, who failed and why, what was voted, what it
     cost, and what the same work would have taken one item after the other."""
@@ -70,7 +71,7 @@ def report_of(
             "cpu_us": swarm.usage.cpu_us,
             "sub_agents": swarm.usage.sub_agents,
         },
-        "cost_model": cost_model(swarm, rows, now_us),
+        "cost_model": cost_model(swarm, settled, now_us),
     }
     if swarm.labels:
         votes = [(item, *swarm.labels.get(item, ("", 0))) for item in command.accepted]
@@ -78,21 +79,32 @@ def report_of(
     return report
 
 
-def cost_model(swarm: Swarm, rows: Mapping[int, Row], now_us: int) -> dict[str, Any]:
+def cost_model(swarm: Swarm, settled: Sequence[Settled], now_us: int) -> dict[str, Any]:
     """Return the source document's cost model (section 8) for this swarm, in microseconds.
 
-    Sequential: the sum of the accepted attempts' durations, which were measured side by side, so
-    on busy cores it is an upper bound. Swarm: the longest chain that
-    `concurrency` workers leave, at least the longest item. Measured: opening to convergence.
+    Sequential: the least that the accepted attempts would have taken one after the other
+    (`engine/sequence.py`). Swarm: what that leaves for each of `concurrency` workers, at least the
+    longest item. Measured: opening to convergence.
     """
-    durations = [row.duration_us for row in rows.values()]
-    sequential = sum(durations)
-    lanes = min(swarm.spec.concurrency, max(1, len(durations)))
+    attempts = [
+        Attempt(event.host, _worth(row, swarm), row.start_us, row.duration_us, row.cpu_us)
+        for event in settled
+        for row in event.rows
+    ]
+    longest_us = max((one.duration_us for one in attempts if one.status == "ok"), default=0)
+    sequential = sequential_us(attempts)
+    lanes = min(swarm.spec.concurrency, max(1, swarm.succeeded))
     measured = max(1, now_us - swarm.opened_us)
     return {
         "sequential_us": sequential,
-        "swarm_us": max([sequential // lanes, *durations]),
+        "swarm_us": max(sequential // lanes, longest_us),
         "measured_us": measured,
         "speed_up_ppm": sequential * 1_000_000 // measured,
         "below_break_even": swarm.opened.items < BREAK_EVEN_ITEMS,
     }
+
+
+def _worth(row: Row, swarm: Swarm) -> str:
+    """Return the status of an attempt, `withdrawn` when it came too late to count."""
+    counts = swarm.outputs.get(row.item) == row.output
+    return row.status if row.status != "ok" or counts else "withdrawn"

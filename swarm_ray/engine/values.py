@@ -59,10 +59,12 @@ class RunValues:
         """Return the input set of a swarm."""
         return Manifest(self._bodies.get_body(opened.manifest), opened.root)
 
+    def settled(self, swarm: str) -> list[Settled]:
+        """Return everything that hosts have answered to a swarm, in order."""
+        found = entries_of(self._log.entries(self.run_id), Settled)
+        return [event for event, _ in found if event.swarm == swarm]
+
     def rows(self, swarm: str) -> dict[int, Row]:
         """Return the accepted row of each item of a swarm."""
-        found: dict[int, Row] = {}
-        for event, _ in entries_of(self._log.entries(self.run_id), Settled):
-            if event.swarm == swarm:
-                found.update((row.item, row) for row in event.rows if row.status == "ok")
-        return found
+        rows = (row for event in self.settled(swarm) for row in event.rows)
+        return {row.item: row for row in rows if row.status == "ok"}

@@ -6,8 +6,8 @@ import pytest
 
 import swarm_ray as swarm
 from swarm_ray.client.session import Session
-from swarm_ray.client.speed_up import SpeedUp, sequential_us
-from swarm_ray.engine.views import AttemptView
+from swarm_ray.client.speed_up import SpeedUp, speed_ups
+from swarm_ray.engine.sequence import Attempt, sequential_us
 
 SECOND = 1_000_000
 
@@ -15,20 +15,7 @@ SECOND = 1_000_000
 def attempts(count: int, cpu_us: int, *, host: str = "ada", status: str = "ok", apart_us: int = 0):
     """Attempts of one second each that start so far apart."""
     return [
-        AttemptView(
-            swarm="s",
-            item=item,
-            attempt=1,
-            host=host,
-            status=status,
-            code="",
-            dispatched_us=0,
-            settled_us=0,
-            start_us=5 * SECOND + item * apart_us,
-            duration_us=SECOND,
-            cpu_us=cpu_us,
-        )
-        for item in range(count)
+        Attempt(host, status, 5 * SECOND + item * apart_us, SECOND, cpu_us) for item in range(count)
     ]
 
 
@@ -86,3 +73,16 @@ def test_the_time_that_a_person_took_is_not_wall_time(session: Session, tmp_path
     assert view.waited_us >= 500_000
     assert view.wall_us == view.last_us - view.opened_us - view.waited_us
     assert handle.cost().wall_us == view.wall_us
+
+
+def shout(item):
+    return item.upper()
+
+
+def test_the_report_of_convergence_estimates_what_the_page_estimates(session: Session):
+    handle = swarm.map(shout, ["ann", "bob", "cid"])
+    assert handle.result(20) is not None
+    (gain,) = speed_ups(handle.view())
+    model = handle.report()["map"]["cost_model"]
+    assert model["sequential_us"] == gain.sequential_us > 0
+    assert model["below_break_even"] is gain.below_break_even is True
