@@ -68,6 +68,11 @@ class IntegrityError(SwarmError):
     """Evidence does not check out: a signature, a commitment, a log entry, a digest."""
 
 
+class StorageError(SwarmError):
+    """A disk or a server that keeps our logs and bodies fails: a run stops where it is and can be
+    resumed when there is room again."""
+
+
 class InternalError(SwarmError):
     """A bug of ours: an invariant does not hold."""
 

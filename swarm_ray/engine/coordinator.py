@@ -24,7 +24,7 @@ from swarm_ray.engine.loop import Engine, Happening, unknown_run
 from swarm_ray.engine.preparing import Prepared, prepare
 from swarm_ray.engine.proposing import proposal_of
 from swarm_ray.engine.values import RunValues
-from swarm_ray.errors import IntegrityError, SwarmError, UsageError
+from swarm_ray.errors import IntegrityError, StorageError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import Hosts
 from swarm_ray.ports.log import Body, Ledger
@@ -220,7 +220,8 @@ class Coordinator:
         event = self._moved.setdefault(run, asyncio.Event())
         event.clear()
         try:
-            await asyncio.wait_for(event.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await event.wait()
         except TimeoutError:
             return
 
@@ -343,6 +344,8 @@ class Coordinator:
         swarm = self.thread_of(run).swarms[command.swarm]
         try:
             event: ev.Event = converge(command, swarm, self.values_of(run), self.clock.now_us())
+        except StorageError:
+            raise
         except SwarmError as error:
             detail = self.values_of(run).put("error", str(error).encode(), "error")
             event = ev.ConvergeRefused(command.swarm, error.code, detail)

@@ -68,7 +68,7 @@ class Engine:
         Raises:
             UsageError: `engine.unknown_run`, or `codec.*` for an event that cannot be an entry.
             IntegrityError: `ledger.stale_epoch` when another coordinator took over.
-            SwarmError: `ledger.write_failed`.
+            StorageError: `ledger.write_failed`.
         """
         runs = dict.fromkeys(happening.run for happening in happenings)
         times = {run: self.threads[run].time_us for run in runs if run in self.threads}

@@ -19,7 +19,7 @@ from swarm_ray.core.tables import ItemState
 from swarm_ray.engine.bundles import Loaded
 from swarm_ray.engine.recall import recall
 from swarm_ray.engine.values import RunValues
-from swarm_ray.errors import SwarmError, UsageError
+from swarm_ray.errors import StorageError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.values.codec import decode_json, encode_json
 from swarm_ray.values.ids import uuid7
@@ -44,6 +44,8 @@ def prepare(
     """Fix the input set of a swarm; a refusal names the reason by commitment."""
     try:
         return _prepare(command, run, loaded, values, clock)
+    except StorageError:
+        raise
     except SwarmError as error:
         detail = values.put("error", str(error).encode(), "error")
         return StepRefused(command.step, command.round, error.code, detail, command.kind)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from swarm_ray.errors import IntegrityError, SwarmError
+from swarm_ray.errors import IntegrityError, StorageError
 from swarm_ray.ledger.database import sync_folder
 
 FOLDER: Final = "bodies"
@@ -26,7 +26,7 @@ class BodyFiles:
         """Store the bytes durably under the commitment.
 
         Raises:
-            SwarmError: `ledger.write_failed`; no file is left.
+            StorageError: `ledger.write_failed`; no file is left.
         """
         path = self._path(commitment)
         partial = path.with_name(path.name + _PARTIAL)
@@ -40,7 +40,7 @@ class BodyFiles:
             sync_folder(path.parent)
         except OSError as error:
             partial.unlink(missing_ok=True)
-            raise SwarmError(
+            raise StorageError(
                 "ledger.write_failed",
                 f"a body of {len(data)} bytes could not be written: {error}",
                 hint="free disk space or repair the disk, then resume",

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NoReturn
 
-from swarm_ray.errors import Busy, IntegrityError, InternalError, SwarmError, UsageError
+from swarm_ray.errors import (
+    Busy,
+    IntegrityError,
+    InternalError,
+    StorageError,
+    SwarmError,
+    UsageError,
+)
 
 SCHEMA_VERSION: Final = 1
 FILE_NAME: Final = "ledger.sqlite3"
@@ -76,7 +83,7 @@ class Database:
         """Give the connection inside a transaction, durable when the block ends well.
 
         Raises:
-            SwarmError: `ledger.write_failed` (nothing was stored).
+            StorageError: `ledger.write_failed` (nothing was stored).
             Busy: `ledger.locked`.
         """
         if self._failed:
@@ -203,8 +210,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _write_failed(why: str) -> SwarmError:
-    return SwarmError(
+def _write_failed(why: str) -> StorageError:
+    return StorageError(
         "ledger.write_failed",
         f"the ledger could not be written: {why}",
         hint="free disk space or repair the disk, then resume",

@@ -119,7 +119,7 @@ class Store(Reader):
                 `ledger.body_deleted`.
             UsageError: `ledger.log_dropped`, `ledger.wrong_kind`, `ledger.entry_too_large`,
                 `ledger.entry_empty`.
-            SwarmError: `ledger.write_failed`.
+            StorageError: `ledger.write_failed`.
             Busy: `ledger.locked`.
         """
         bodies = [body for append in batch for body in append.bodies]
@@ -141,7 +141,7 @@ class Store(Reader):
 
         Raises:
             UsageError: `digest.bad_tag`.
-            SwarmError: `ledger.write_failed`.
+            StorageError: `ledger.write_failed`.
         """
         body = Body.seal(tag, self._random(SALT_BYTES), data, retention, run)
         row = self._prepare_body(body, self._now_us())

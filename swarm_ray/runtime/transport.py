@@ -161,7 +161,8 @@ async def _answer(ref: Any) -> Any:
             when it did not answer in time.
     """
     try:
-        return await asyncio.wait_for(asyncio.wrap_future(ref.future()), CALL_TIMEOUT_S)
+        async with asyncio.timeout(CALL_TIMEOUT_S):  # `wait_for` of 3.11 can lose a cancellation
+            return await asyncio.wrap_future(ref.future())
     except TimeoutError:
         raise SwarmError("host.silent", "a host did not answer in time") from None
     except RayTaskError as error:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from swarm_ray.errors import SwarmError
+from swarm_ray.errors import StorageError
 from swarm_ray.ledger import faults, rules
 from swarm_ray.ports.log import (
     INDEX_LOG,
@@ -26,7 +26,8 @@ from swarm_ray.ports.log import (
 )
 from swarm_ray.values.commitments import SALT_BYTES
 from swarm_ray.values.digests import Digest
-from swarm_ray.values.merkle import Frontier, consistency_proof, inclusion_proof, leaf_hash, root
+from swarm_ray.values.merkle import Frontier, leaf_hash, root
+from swarm_ray.values.tree import Tree
 
 Fault = Literal["crash_before_sync", "crash_after_sync", "write_error"]
 
@@ -134,13 +135,13 @@ class MemoryLog:
     def inclusion(self, log_id: str, seq: int, size: int | None = None) -> Inclusion:
         """See `ports.log.LogReader`."""
         leaves = self._leaves(log_id, size)
-        path = inclusion_proof(leaves, seq)
+        path = Tree(leaves).inclusion(seq)
         return Inclusion(seq, len(leaves), leaves[seq], tuple(path), root(leaves))
 
     def consistency(self, log_id: str, size1: int, size2: int | None = None) -> Consistency:
         """See `ports.log.LogReader`."""
         leaves = self._leaves(log_id, size2)
-        path = consistency_proof(leaves, size1)
+        path = Tree(leaves).consistency(size1)
         return Consistency(size1, len(leaves), root(leaves[:size1]), root(leaves), tuple(path))
 
     def get_snapshot(self, log_id: str) -> Snapshot | None:
@@ -290,7 +291,7 @@ class MemoryLog:
             return
         self._fault = None
         if fault == "write_error":
-            raise SwarmError(
+            raise StorageError(
                 "ledger.write_failed",
                 "the ledger could not be written: simulated fault",
                 hint="free disk space or repair the disk, then resume",

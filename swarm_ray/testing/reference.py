@@ -22,6 +22,7 @@ CLASSES = {
     "IntegrityError": "evidence",
     "InternalError": "a bug of ours",
     "SwarmError": "the surroundings",
+    "StorageError": "the surroundings",
     "Busy": "nobody; try again later",
 }
 CODE = re.compile(r"^[a-z_]+\.[a-z_]+$")

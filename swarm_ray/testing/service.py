@@ -122,7 +122,8 @@ class ScriptedHosts:
         if not owed:
             seat.news.clear()
             try:
-                await asyncio.wait_for(seat.news.wait(), wait_us / 1e6)
+                async with asyncio.timeout(wait_us / 1e6):
+                    await seat.news.wait()
             except TimeoutError:
                 return []
             owed = machine.collect()
