@@ -4,6 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 PARALLEL := -n auto --dist worksteal
+HERE := not network and not servers and not large
 
 .DEFAULT_GOAL := check
 .PHONY: check demo test test-all lock format clean
@@ -21,7 +22,7 @@ check: $(READY) ## format, lint, types, contracts, and the tests that need no Ra
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(PYTEST) -q $(PARALLEL) -m "not ray and not network and not servers"
+	@$(PYTEST) -q $(PARALLEL) -m "not ray and $(HERE)"
 
 demo: $(READY) ## review the last commits of this repository with a real swarm
 	@$(BIN)/swarm-ray run review_pull_request
@@ -31,11 +32,11 @@ test: $(READY) ## everything that needs nothing but Python
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(PYTEST) $(PARALLEL) -m "not ray and not network and not servers"
-	@$(PYTEST) -m "ray and not network and not servers"
+	@$(PYTEST) $(PARALLEL) -m "not ray and $(HERE)"
+	@$(PYTEST) -m "ray and $(HERE)"
 
-test-all: $(READY) ## besides: what needs a browser or the package index
-	@$(PYTEST) -m "network or servers"
+test-all: $(READY) ## besides: what takes minutes, a browser or the package index
+	@$(PYTEST) -m "network or servers or large"
 
 format: $(READY)
 	@$(BIN)/ruff format .
