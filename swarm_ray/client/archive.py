@@ -8,7 +8,6 @@ import difflib
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 from swarm_ray.config import Settings
@@ -17,7 +16,7 @@ from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.lock import is_coordinated
 from swarm_ray.errors import UsageError
-from swarm_ray.ledger.reader import Reader
+from swarm_ray.ledger.opening import open_reader, shared_place
 from swarm_ray.ports.service import Page
 
 POLL_S = 0.1
@@ -55,22 +54,22 @@ class Glance:
 
 
 class Archive:
-    """A `RunSource` over the ledger and the bundles of a tenant's folder.
+    """A `RunSource` over the ledger and the bundles of a tenant.
 
     Raises:
         UsageError: `ledger.not_found` when nothing has run here yet.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._reader = Reader.open_readonly(folder)
-        self._shelf = BundleShelf(folder / "bundles")
+    def __init__(self, settings: Settings) -> None:
+        self._folder = settings.folder
+        self._reader = open_reader(settings)
+        self._shelf = BundleShelf(settings.folder / "bundles", shared_place(settings))
 
     @classmethod
     def of(cls, settings: Settings) -> "Archive | None":
         """Open the archive of a tenant; None when nothing has run here yet."""
         try:
-            return cls(settings.folder)
+            return cls(settings)
         except UsageError as error:
             if error.code != "ledger.not_found":
                 raise

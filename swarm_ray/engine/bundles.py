@@ -14,6 +14,7 @@ from swarm_ray.core.events import RunOpened
 from swarm_ray.core.plan import Plan
 from swarm_ray.definition.bundle import LINKED_FILE, PLAN_FILE, read_bundle
 from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.ledger.body_files import BodyPlace
 from swarm_ray.ledger.database import sync_folder
 from swarm_ray.values.codec import encode
 from swarm_ray.values.digests import sha256
@@ -33,10 +34,16 @@ class Loaded:
 
 
 class BundleShelf:
-    """All bundles of one coordinator, as files below a folder."""
+    """All bundles of one coordinator, as files below a folder.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: where this node keeps them.
+        shared: where every node finds them, if there is such a place.
+    """
+
+    def __init__(self, folder: Path, shared: BodyPlace | None = None) -> None:
         self._folder = folder
+        self._shared = shared
         self._loaded: dict[str, Loaded] = {}
 
     def put(self, data: bytes, digest: str) -> Loaded:
@@ -46,18 +53,13 @@ class BundleShelf:
             IntegrityError, UsageError: what reading the archive finds wrong.
         """
         loaded = self._loaded[digest] = _read(data, digest)
-        self._folder.mkdir(parents=True, exist_ok=True)
-        path = self._folder / f"{digest}.bundle"
+        path = self._path(digest)
         if path.exists():
             path.touch()  # in use again: it is no garbage
             return loaded
-        part = path.with_suffix(".part")
-        with part.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(self._folder)
+        if self._shared is not None:
+            self._shared.write(digest, data)
+        self._keep(path, data)
         return loaded
 
     def get(self, digest: str) -> Loaded:
@@ -67,15 +69,35 @@ class BundleShelf:
             UsageError: `bundle.unknown`.
         """
         if digest not in self._loaded:
-            path = self._folder / f"{digest}.bundle"
+            path = self._path(digest)
             if not path.exists():
-                raise UsageError(
-                    "bundle.unknown",
-                    f"no bundle {digest[:12]} is kept here",
-                    hint="restore the file below `bundles` of the tenant's folder from a copy",
-                )
+                self._fetch(path, digest)
             self._loaded[digest] = _read(path.read_bytes(), digest)
         return self._loaded[digest]
+
+    def _fetch(self, path: Path, digest: str) -> None:
+        if self._shared is None:
+            raise UsageError(
+                "bundle.unknown",
+                f"no bundle {digest[:12]} is kept here",
+                hint="restore the file below `bundles` of the tenant's folder from a copy",
+            )
+        data = self._shared.read(digest)
+        _read(data, digest)
+        self._keep(path, data)
+
+    def _path(self, digest: str) -> Path:
+        return self._folder / f"{digest}.bundle"
+
+    def _keep(self, path: Path, data: bytes) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+        sync_folder(self._folder)
 
     def plan_of(self, opened: RunOpened) -> Plan:
         """Return the plan that an opening entry names.

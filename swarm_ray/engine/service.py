@@ -31,6 +31,7 @@ from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
 from swarm_ray.engine.lock import LOCK_PATIENCE_S, take_lock
 from swarm_ray.errors import UsageError
+from swarm_ray.ledger.opening import open_ledger, shared_place
 from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
 from swarm_ray.ports.hosts import Hosts
@@ -50,7 +51,7 @@ class CoordinatorService:
     Args:
         settings: of the tenant.
         make_hosts: transport by (settings, raw public key of the coordinator, epoch).
-        open_store: opens the ledger in a folder; called in the threads that use it.
+        open_store: opens the ledger of a tenant; called in the threads that use it.
         patience_s: how long to wait for a ledger that another coordinator holds.
 
     Raises:
@@ -62,7 +63,7 @@ class CoordinatorService:
         self,
         settings: Settings,
         make_hosts: Callable[[Settings, bytes, int], Hosts],
-        open_store: Callable[[Path], Store] = Store.open,
+        open_store: Callable[[Settings], Store] = open_ledger,
         patience_s: float = LOCK_PATIENCE_S,
     ) -> None:
         self._settings = settings
@@ -101,10 +102,10 @@ class CoordinatorService:
     async def _start(self) -> None:
         """Open everything; whatever was opened is closed in reverse order, even after a failure."""
         clock = SystemClock()
-        self._store = self._open_store(self._settings.folder)
+        self._store = self._open_store(self._settings)
         self._closers.append(self._store.close)
-        shelf = BundleShelf(self._settings.folder / "bundles")
-        self._supervisor = SupervisorThread(lambda: self._open_store(self._settings.folder), clock)
+        shelf = BundleShelf(self._settings.folder / "bundles", shared_place(self._settings))
+        self._supervisor = SupervisorThread(lambda: self._open_store(self._settings), clock)
         self._closers.append(self._supervisor.stop)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1

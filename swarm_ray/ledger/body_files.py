@@ -7,13 +7,39 @@ commitments and bytes; salts and retention stay in the table.
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from swarm_ray.errors import IntegrityError, StorageError
 from swarm_ray.ledger.database import sync_folder
 
 FOLDER: Final = "bodies"
 _PARTIAL: Final = ".partial"
+
+
+class BodyPlace(Protocol):
+    """Where the bytes of large bodies are, by commitment."""
+
+    def write(self, commitment: str, data: bytes) -> None:
+        """Store the bytes durably under the commitment.
+
+        Raises:
+            StorageError: `ledger.write_failed`; nothing is left.
+        """
+
+    def read(self, commitment: str) -> bytes:
+        """Return the bytes.
+
+        Raises:
+            IntegrityError: `ledger.body_missing`.
+            StorageError: `ledger.read_failed` when the place does not answer.
+        """
+
+    def remove(self, commitment: str) -> None:
+        """Delete the bytes durably, if there are any."""
+
+    def names(self, before_us: int) -> Iterator[str]:
+        """Yield the commitment of every body that is older than a Unix time, and the names of what
+        a crash before it left unfinished."""
 
 
 class BodyFiles:
@@ -23,11 +49,7 @@ class BodyFiles:
         self._folder = folder / FOLDER
 
     def write(self, commitment: str, data: bytes) -> None:
-        """Store the bytes durably under the commitment.
-
-        Raises:
-            StorageError: `ledger.write_failed`; no file is left.
-        """
+        """See `BodyPlace`."""
         path = self._path(commitment)
         partial = path.with_name(path.name + _PARTIAL)
         try:
@@ -47,11 +69,7 @@ class BodyFiles:
             ) from error
 
     def read(self, commitment: str) -> bytes:
-        """Return the bytes.
-
-        Raises:
-            IntegrityError: `ledger.body_missing`.
-        """
+        """See `BodyPlace`."""
         try:
             return self._path(commitment).read_bytes()
         except FileNotFoundError as error:
@@ -63,21 +81,14 @@ class BodyFiles:
             ) from error
 
     def remove(self, commitment: str) -> None:
-        """Delete the file, if it exists, and make that durable."""
+        """See `BodyPlace`."""
         path = self._path(commitment)
         if path.exists():
             path.unlink()
             sync_folder(path.parent)
 
     def names(self, before_us: int) -> Iterator[str]:
-        """Yield the commitment of every finished file that was written before a Unix time."""
-        return (name for name in self._old(before_us) if not name.endswith(_PARTIAL))
-
-    def partial(self, before_us: int) -> Iterator[str]:
-        """Yield the names of files that a crash before a Unix time left unfinished."""
-        return (name for name in self._old(before_us) if name.endswith(_PARTIAL))
-
-    def _old(self, before_us: int) -> Iterator[str]:
+        """See `BodyPlace`."""
         for path in self._folder.glob("??/*"):
             if path.stat().st_mtime_ns // 1000 < before_us:
                 yield path.parent.name + path.name

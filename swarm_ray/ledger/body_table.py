@@ -4,11 +4,11 @@ Decides which bodies live in a row and that a deleted one is never revived. Runs
 transaction of its caller and touches no files.
 """
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from swarm_ray.ledger.faults import body_deleted
+from swarm_ray.ledger.tables import Connection
 from swarm_ray.ports.log import Body, Retention
 
 ROW_LIMIT_BYTES: Final = 4096
@@ -19,8 +19,9 @@ _FIND: Final = (
     " FROM bodies WHERE commitment = ?"
 )
 _INSERT: Final = (
-    "INSERT OR IGNORE INTO bodies (commitment, tag, salt, data, place, size_bytes, retention, run,"
+    "INSERT INTO bodies (commitment, tag, salt, data, place, size_bytes, retention, run,"
     " created_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    " ON CONFLICT (commitment) DO NOTHING"
 )
 
 
@@ -54,13 +55,13 @@ def body_row(body: Body, now_us: int) -> BodyRow:
     )
 
 
-def find_body(connection: sqlite3.Connection, commitment: bytes) -> BodyRow | None:
+def find_body(connection: Connection, commitment: bytes) -> BodyRow | None:
     """Return the row of a body, if there is one."""
     found = connection.execute(_FIND, (commitment,)).fetchone()
     return BodyRow(*found) if found else None
 
 
-def insert_bodies(connection: sqlite3.Connection, rows: Sequence[BodyRow]) -> None:
+def insert_bodies(connection: Connection, rows: Sequence[BodyRow]) -> None:
     """Insert rows; a body that is stored already stays as it is.
 
     Raises:
@@ -77,7 +78,7 @@ def insert_bodies(connection: sqlite3.Connection, rows: Sequence[BodyRow]) -> No
             raise body_deleted(row.commitment.hex())
 
 
-def tombstone_body(connection: sqlite3.Connection, commitment: str, now_us: int) -> None:
+def tombstone_body(connection: Connection, commitment: str, now_us: int) -> None:
     """Erase salt and data of a row and mark it deleted."""
     connection.execute(
         "UPDATE bodies SET salt = NULL, data = NULL, place = 'deleted', deleted_us = ?"
@@ -86,7 +87,7 @@ def tombstone_body(connection: sqlite3.Connection, commitment: str, now_us: int)
     )
 
 
-def delete_run_bodies(connection: sqlite3.Connection, run: str) -> list[str]:
+def delete_run_bodies(connection: Connection, run: str) -> list[str]:
     """Delete all rows of a run; return the commitments whose files remain to be removed."""
     files = connection.execute(
         "SELECT commitment FROM bodies WHERE run = ? AND place = 'file'", (run,)

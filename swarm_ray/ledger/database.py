@@ -12,48 +12,25 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from swarm_ray.errors import (
-    Busy,
     IntegrityError,
     InternalError,
-    StorageError,
     SwarmError,
     UsageError,
 )
+from swarm_ray.ledger.tables import (
+    BUSY_TIMEOUT_S,
+    SCHEMA,
+    SCHEMA_VERSION,
+    check_version,
+    locked,
+    write_failed,
+)
 
-SCHEMA_VERSION: Final = 1
 FILE_NAME: Final = "ledger.sqlite3"
-BUSY_TIMEOUT_S: Final = 10.0
-
-_SCHEMA: Final = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE epochs (
-    role TEXT PRIMARY KEY, epoch INTEGER NOT NULL, owner TEXT NOT NULL,
-    acquired_us INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE logs (
-    log INTEGER PRIMARY KEY, log_id TEXT NOT NULL UNIQUE, kind TEXT NOT NULL,
-    epoch INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, frontier BLOB NOT NULL,
-    state TEXT NOT NULL, indexed_size INTEGER NOT NULL, created_us INTEGER NOT NULL
-);
-CREATE TABLE entries (
-    log INTEGER NOT NULL, seq INTEGER NOT NULL, leaf BLOB NOT NULL, data BLOB NOT NULL,
-    PRIMARY KEY (log, seq)
-) WITHOUT ROWID;
-CREATE TABLE bodies (
-    commitment BLOB PRIMARY KEY, tag TEXT NOT NULL, salt BLOB, data BLOB,
-    place TEXT NOT NULL, size_bytes INTEGER NOT NULL, retention TEXT NOT NULL,
-    run TEXT NOT NULL, created_us INTEGER NOT NULL, deleted_us INTEGER
-);
-CREATE INDEX bodies_by_run ON bodies (run);
-CREATE TABLE snapshots (
-    log INTEGER PRIMARY KEY, size INTEGER NOT NULL, root BLOB NOT NULL,
-    semantics INTEGER NOT NULL, digest BLOB NOT NULL, state BLOB NOT NULL
-);
-"""
 
 
-class Database:
-    """One connection to the file, used from one thread."""
+class SqliteDatabase:
+    """Implements `tables.Database` with one SQLite file."""
 
     def __init__(self, connection: sqlite3.Connection, *, readonly: bool) -> None:
         self.connection = connection
@@ -62,7 +39,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection and translate its errors."""
+        """See `tables.Database`."""
         try:
             yield self.connection
         except sqlite3.Error as error:
@@ -70,7 +47,7 @@ class Database:
 
     @contextmanager
     def consistent(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside one read transaction: all reads see one state."""
+        """See `tables.Database`."""
         with self.reading() as connection:
             connection.execute("BEGIN")
             try:
@@ -80,14 +57,9 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Give the connection inside a transaction, durable when the block ends well.
-
-        Raises:
-            StorageError: `ledger.write_failed` (nothing was stored).
-            Busy: `ledger.locked`.
-        """
+        """See `tables.Database`."""
         if self._failed:
-            raise _write_failed("an earlier write failed in a way that only reopening clears")
+            raise write_failed("an earlier write failed in a way that only reopening clears")
         try:
             self.connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -100,6 +72,19 @@ class Database:
             if isinstance(error, sqlite3.Error):
                 self._translate(error)
             raise
+
+    def forget_deleted(self) -> None:
+        """Fold the write-ahead log, which may still hold deleted bytes, into the file."""
+        with self.reading() as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def limit_pages(self, pages: int) -> None:
+        """Let the file grow to so many pages of 4096 bytes and no further.
+
+        A transaction beyond it raises `ledger.write_failed`, as on a full disk.
+        """
+        with self.reading() as connection:
+            connection.execute(f"PRAGMA max_page_count={int(pages)}")
 
     def close(self) -> None:
         """Close the connection; SQLite folds the write-ahead log into the file."""
@@ -120,13 +105,9 @@ class Database:
             # After a failed fsync the system may drop the pages and report success next time.
             self._failed = True
         if name.startswith(("SQLITE_IOERR", "SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN")):
-            raise _write_failed(f"{error} ({name})") from error
+            raise write_failed(f"{error} ({name})") from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-            raise Busy(
-                "ledger.locked",
-                f"another process held the ledger for {BUSY_TIMEOUT_S} s",
-                hint="try again",
-            ) from error
+            raise locked() from error
         undecodable = str(error).startswith("Could not decode to UTF-8")
         if undecodable or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             raise IntegrityError(
@@ -139,7 +120,7 @@ class Database:
         ) from error
 
 
-def open_database(folder: Path, *, create: bool, readonly: bool) -> Database:
+def open_database(folder: Path, *, create: bool, readonly: bool) -> SqliteDatabase:
     """Open the file of a ledger, making it when allowed.
 
     Raises:
@@ -160,7 +141,7 @@ def open_database(folder: Path, *, create: bool, readonly: bool) -> Database:
         isolation_level=None,
         timeout=BUSY_TIMEOUT_S,
     )
-    database = Database(connection, readonly=readonly)
+    database = SqliteDatabase(connection, readonly=readonly)
     try:
         if readonly:
             with database.reading():
@@ -174,31 +155,24 @@ def open_database(folder: Path, *, create: bool, readonly: bool) -> Database:
     return database
 
 
-def _prepare(database: Database, folder: Path) -> None:
+def _prepare(database: SqliteDatabase, folder: Path) -> None:
     with database.reading() as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
         connection.execute("PRAGMA secure_delete=ON")
     with database.writing() as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-            for statement in _SCHEMA.split(";\n"):
+            for statement in SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
     sync_folder(folder)
 
 
-def _check_version(database: Database) -> None:
+def _check_version(database: SqliteDatabase) -> None:
     with database.reading() as connection:
         if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone():
             raise UsageError("ledger.not_found", "the ledger is just being made", hint="try again")
-        row = connection.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-    found = row[0] if row else "none"
-    if found != str(SCHEMA_VERSION):
-        raise UsageError(
-            "ledger.unknown_version",
-            f"the ledger has schema {found}, this version reads {SCHEMA_VERSION}",
-            hint="use the swarm_ray version that wrote it",
-        )
+        check_version(connection)
 
 
 def sync_folder(folder: Path) -> None:
@@ -208,11 +182,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _write_failed(why: str) -> StorageError:
-    return StorageError(
-        "ledger.write_failed",
-        f"the ledger could not be written: {why}",
-        hint="free disk space or repair the disk, then resume",
-    )

@@ -10,9 +10,10 @@ from typing import Any, Final, Self
 
 from swarm_ray.errors import UsageError
 from swarm_ray.ledger import faults, rules
-from swarm_ray.ledger.body_files import BodyFiles
+from swarm_ray.ledger.body_files import BodyFiles, BodyPlace
 from swarm_ray.ledger.body_table import BodyRow, find_body
-from swarm_ray.ledger.database import Database, open_database
+from swarm_ray.ledger.database import open_database
+from swarm_ray.ledger.tables import Database
 from swarm_ray.ports.log import (
     STATES,
     Body,
@@ -42,10 +43,10 @@ are, damaged values fail the hash that covers them."""
 class Reader:
     """A ledger opened for reading, used from one thread."""
 
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, database: Database, files: BodyPlace) -> None:
+        """Bind tables and the place of large bodies."""
         self._db = database
-        self._files = BodyFiles(folder)
+        self._files = files
 
     @classmethod
     def open_readonly(cls, folder: Path) -> "Reader":
@@ -54,7 +55,7 @@ class Reader:
         Raises:
             UsageError: `ledger.not_found`, `ledger.unknown_version`.
         """
-        return Reader(open_database(folder, create=False, readonly=True), folder)
+        return Reader(open_database(folder, create=False, readonly=True), BodyFiles(folder))
 
     def close(self) -> None:
         """Close the connection."""
@@ -82,10 +83,9 @@ class Reader:
 
     def logs(self, kind: LogKind | None = None) -> list[Head]:
         """Return the heads of all logs, or of one kind, in order of creation."""
+        chosen, values = (" WHERE kind = ?", (kind,)) if kind else ("", ())
         with self._db.reading() as connection:
-            rows = connection.execute(
-                f"{_HEAD} WHERE ?1 IS NULL OR kind = ?1 ORDER BY log", (kind,)
-            ).fetchall()
+            rows = connection.execute(f"{_HEAD}{chosen} ORDER BY log", values).fetchall()
         return [head_of(row) for row in rows]
 
     def entries(self, log_id: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:

@@ -6,7 +6,6 @@ one thread.
 """
 
 import os
-import sqlite3
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 from typing_extensions import override
 
 from swarm_ray.ledger import faults, rules
+from swarm_ray.ledger.body_files import BodyFiles, BodyPlace
 from swarm_ray.ledger.body_table import (
     BodyRow,
     body_row,
@@ -22,8 +22,9 @@ from swarm_ray.ledger.body_table import (
     insert_bodies,
     tombstone_body,
 )
-from swarm_ray.ledger.database import Database, open_database
+from swarm_ray.ledger.database import open_database
 from swarm_ray.ledger.reader import Reader, head_of
+from swarm_ray.ledger.tables import Connection, Database
 from swarm_ray.ports.log import (
     INDEX_LOG,
     WRITERS,
@@ -48,15 +49,30 @@ STAGED_LIMIT: Final = 4096
 """Bodies held for the next commit before they get one of their own."""
 
 
-def _now_us() -> int:
+def unix_us() -> int:
+    """Return the Unix time in microseconds."""
     return time.time_ns() // 1000
 
 
 class Store(Reader):
     """A ledger opened for writing; implements the ports `Log` and `Bodies`."""
 
-    def __init__(self, database: Database, folder: Path, now_us: NowUs, random: Random) -> None:
-        super().__init__(database, folder)
+    def __init__(
+        self,
+        database: Database,
+        files: BodyPlace,
+        now_us: NowUs = unix_us,
+        random: Random = os.urandom,
+    ) -> None:
+        """Bind tables and the place of large bodies.
+
+        Args:
+            database: the tables.
+            files: holds the bytes of bodies above 4 KiB.
+            now_us: Unix time in microseconds, only for `created_us` columns.
+            random: source of salts.
+        """
+        super().__init__(database, files)
         self._now_us = now_us
         self._random = random
         self._staged: dict[str, BodyRow] = {}
@@ -67,7 +83,7 @@ class Store(Reader):
         folder: Path,
         *,
         create: bool = True,
-        now_us: NowUs = _now_us,
+        now_us: NowUs = unix_us,
         random: Random = os.urandom,
     ) -> "Store":
         """Open the ledger in a folder.
@@ -75,15 +91,15 @@ class Store(Reader):
         Args:
             folder: holds `ledger.sqlite3` and `bodies/`.
             create: make it when there is none.
-            now_us: Unix time in microseconds, only for `created_us` columns.
-            random: source of salts.
+            now_us: as for the constructor.
+            random: as for the constructor.
 
         Raises:
             UsageError: `ledger.not_found`, `ledger.unknown_version`.
             IntegrityError: `ledger.corrupt_file`.
         """
         database = open_database(folder, create=create, readonly=False)
-        return cls(database, folder, now_us, random)
+        return cls(database, BodyFiles(folder), now_us, random)
 
     def acquire_epoch(
         self, owner: str, *, role: Role = "coordinator", expected: int | None = None
@@ -103,7 +119,9 @@ class Store(Reader):
             if expected is not None:
                 rules.check_epoch(expected, current)
             connection.execute(
-                "INSERT OR REPLACE INTO epochs VALUES (?, ?, ?, ?)",
+                "INSERT INTO epochs VALUES (?, ?, ?, ?) ON CONFLICT (role) DO UPDATE SET"
+                " epoch = excluded.epoch, owner = excluded.owner,"
+                " acquired_us = excluded.acquired_us",
                 (role, current + 1, owner, self._now_us()),
             )
         return current + 1
@@ -169,7 +187,7 @@ class Store(Reader):
         with self._db.writing() as connection:
             tombstone_body(connection, commitment, self._now_us())
         self._files.remove(commitment)
-        self._forget_old_pages()
+        self._db.forget_deleted()
 
     def index_checkpoint(self, epoch: int, log_ids: Sequence[str], time_us: int) -> Head:
         """Append where these logs stand to the index log; return the head of the index.
@@ -214,7 +232,7 @@ class Store(Reader):
         self._staged = {name: row for name, row in self._staged.items() if row.run != run}
         for commitment in files:
             self._files.remove(commitment)
-        self._forget_old_pages()
+        self._db.forget_deleted()
 
     def put_snapshot(self, snapshot: Snapshot) -> None:
         """Keep the snapshot as the latest of its log.
@@ -234,8 +252,10 @@ class Store(Reader):
             raise faults.snapshot_mismatch(snapshot.log_id)
         with self._db.writing() as connection:
             connection.execute(
-                "INSERT OR REPLACE INTO snapshots"
-                " SELECT log, ?, ?, ?, ?, ? FROM logs WHERE log_id = ?",
+                "INSERT INTO snapshots SELECT log, ?, ?, ?, ?, ? FROM logs WHERE log_id = ?"
+                " ON CONFLICT (log) DO UPDATE SET size = excluded.size, root = excluded.root,"
+                " semantics = excluded.semantics, digest = excluded.digest,"
+                " state = excluded.state",
                 (
                     snapshot.size,
                     bytes.fromhex(snapshot.root),
@@ -253,14 +273,6 @@ class Store(Reader):
                 "DELETE FROM snapshots WHERE log = (SELECT log FROM logs WHERE log_id = ?)",
                 (log_id,),
             )
-
-    def limit_pages(self, pages: int) -> None:
-        """Let the file grow to so many pages of 4096 bytes and no further.
-
-        A commit beyond it raises `ledger.write_failed`, as on a full disk.
-        """
-        with self._db.reading() as connection:
-            connection.execute(f"PRAGMA max_page_count={int(pages)}")
 
     def unclaimed_bodies(self, before_us: int) -> list[str]:
         """Return the bodies that no run can need: rows whose run never came to be or was dropped,
@@ -280,7 +292,7 @@ class Store(Reader):
             row = self._find_body(name)
             if row is None or row.place != "file":
                 found.append(name)
-        return found + list(self._files.partial(before_us))
+        return found
 
     def remove_bodies(self, names: Sequence[str]) -> None:
         """Delete what `unclaimed_bodies` found, rows and files."""
@@ -293,9 +305,9 @@ class Store(Reader):
             )
         for name in names:
             self._files.remove(name)
-        self._forget_old_pages()
+        self._db.forget_deleted()
 
-    def _append(self, connection: sqlite3.Connection, append: Append, epoch: int) -> Head:
+    def _append(self, connection: Connection, append: Append, epoch: int) -> Head:
         found = connection.execute(_TIP, (append.log_id,)).fetchone()
         head = head_of(found[2:]) if found else None
         rules.admit(append, head, epoch)
@@ -328,10 +340,10 @@ class Store(Reader):
             head.indexed_size,
         )
 
-    def _create(self, connection: sqlite3.Connection, head: Head) -> int:
+    def _create(self, connection: Connection, head: Head) -> int:
         cursor = connection.execute(
             "INSERT INTO logs (log_id, kind, epoch, size, root, frontier, state, indexed_size,"
-            " created_us) VALUES (?, ?, 0, 0, ?, ?, 'open', 0, ?)",
+            " created_us) VALUES (?, ?, 0, 0, ?, ?, 'open', 0, ?) RETURNING log",
             (
                 head.log_id,
                 head.kind,
@@ -340,7 +352,7 @@ class Store(Reader):
                 self._now_us(),
             ),
         )
-        return int(cursor.lastrowid or 0)
+        return int(cursor.fetchone()[0])
 
     @override
     def _find_body(self, commitment: str) -> BodyRow | None:
@@ -353,8 +365,3 @@ class Store(Reader):
         if row.place == "file" and super()._find_body(body.commitment) is None:
             self._files.write(body.commitment, body.data)
         return row
-
-    def _forget_old_pages(self) -> None:
-        """Fold the write-ahead log, which may still hold deleted bytes, into the file."""
-        with self._db.reading() as connection:
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -19,6 +19,8 @@ from swarm_ray.definition.serving import ModelCapabilities, ModelCapability
 from swarm_ray.effects.supervising import TOOLS
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.service import CoordinatorService
+from swarm_ray.ledger.body_files import BodyFiles
+from swarm_ray.ledger.database import open_database
 from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
 from swarm_ray.ports.hosts import Delivery, Parcel
@@ -114,11 +116,11 @@ class Town:
     def start(self, *, patience_s: float = 5.0, pages: int = 0) -> None:
         """Start the coordinator (again); its disk has room for so many pages of ledger."""
 
-        def open_store(folder: Path) -> Store:
-            store = Store.open(folder)
+        def open_store(settings: Settings) -> Store:
+            database = open_database(settings.folder, create=True, readonly=False)
             if pages:
-                store.limit_pages(pages)
-            return store
+                database.limit_pages(pages)
+            return Store(database, BodyFiles(settings.folder))
 
         def make(settings: Settings, key: bytes, generation: int) -> Watched:
             self.all_hosts.append(Watched(settings, key, generation))

@@ -1,4 +1,4 @@
-"""A ledger on disk and one in memory, both held to the same contract."""
+"""A ledger on disk, one in memory and one on servers, all held to the same contract."""
 
 import itertools
 from collections.abc import Iterator
@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from swarm_ray.ledger.body_objects import BodyObjects
+from swarm_ray.ledger.postgres import open_server
 from swarm_ray.ledger.store import Store
 from swarm_ray.testing.memory_log import MemoryLog
+
+_TENANTS = itertools.count(1)
 
 
 def counting_random() -> "itertools.count[int]":
@@ -18,6 +22,12 @@ def salts(numbers: "itertools.count[int]"):
     return lambda size: next(numbers).to_bytes(size, "big")
 
 
+def on_servers(url: str, bodies: str, tenant: str) -> Store:
+    """Open the ledger of a tenant on the servers."""
+    database = open_server(url, tenant, create=True, readonly=False)
+    return Store(database, BodyObjects(bodies, tenant), lambda: 1_000, salts(counting_random()))
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with Store.open(
@@ -26,12 +36,16 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield opened
 
 
-@pytest.fixture(params=["disk", "memory"])
+@pytest.fixture(params=["disk", "memory", pytest.param("servers", marks=pytest.mark.servers)])
 def log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store | MemoryLog]:
     if request.param == "memory":
         yield MemoryLog(salts(counting_random()))
-        return
-    with Store.open(
-        tmp_path / "ledger", now_us=lambda: 1_000, random=salts(counting_random())
-    ) as opened:
-        yield opened
+    elif request.param == "servers":
+        servers = request.getfixturevalue("servers")
+        with on_servers(*servers, f"t{next(_TENANTS)}") as opened:
+            yield opened
+    else:
+        with Store.open(
+            tmp_path / "ledger", now_us=lambda: 1_000, random=salts(counting_random())
+        ) as opened:
+            yield opened

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from swarm_ray.errors import IntegrityError, SwarmError, UsageError
+from swarm_ray.ledger.body_files import BodyFiles
+from swarm_ray.ledger.database import open_database
 from swarm_ray.ledger.reader import Reader
 from swarm_ray.ledger.store import STAGED_LIMIT, Store
 from swarm_ray.ports.log import Append, Body, Snapshot
@@ -87,9 +89,9 @@ def test_a_body_whose_run_never_came_to_be_is_unclaimed_once_it_is_old(tmp_path)
         assert store.get_body(of_nobody)
 
 
-def test_many_staged_bodies_do_not_pile_up(store):
+def test_many_staged_bodies_do_not_pile_up(store, tmp_path):
     commitments = [store.put_body("a.b", b"x", "error", "") for _ in range(STAGED_LIMIT + 1)]
-    with Reader.open_readonly(store.folder) as reader:
+    with Reader.open_readonly(tmp_path / "ledger") as reader:
         assert reader.get_body(commitments[0]) == b"x"
 
 
@@ -354,16 +356,19 @@ def test_the_old_coordinator_is_refused_after_another_process_took_over(tmp_path
         assert old.head(RUN).size == 2
 
 
-def test_a_full_disk_stores_nothing_of_the_batch_and_room_heals_it(store):
+def test_a_full_disk_stores_nothing_of_the_batch_and_room_heals_it(tmp_path):
+    database = open_database(tmp_path, create=True, readonly=False)
+    store = Store(database, BodyFiles(tmp_path))
     epoch = store.acquire_epoch("coordinator-1")
     before = store.commit([Append(RUN, epoch, 0, ENTRIES[:10])])[0]
-    store.limit_pages(40)
+    database.limit_pages(40)
     with pytest.raises(SwarmError) as caught:
         store.commit([Append(RUN, epoch, 10, [b"x" * 30_000] * 20)])
     assert caught.value.code == "ledger.write_failed"
     assert store.check(RUN) == before
-    store.limit_pages(100_000)
+    database.limit_pages(100_000)
     assert store.commit([Append(RUN, epoch, 10, ENTRIES[:1])])[0].size == 11
+    store.close()
 
 
 def write_under_a_file_limit(folder: Path, answers) -> None:
