@@ -18,12 +18,12 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $(READY)
 
-check: $(READY) ## format, lint, types, contracts, and the tests that need no Ray
+check: $(READY) ## format, lint, types, contracts, and the quick ones of the tests that need no Ray
 	@$(BIN)/ruff format --check -q .
 	@$(BIN)/ruff check -q .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(PYTEST) -q $(PARALLEL) -m "not ray and $(HERE)"
+	@$(PYTEST) -q $(PARALLEL) -m "not ray and not thorough and $(HERE)"
 
 demo: $(READY) ## review the last commits of this repository with a real swarm
 	@$(BIN)/swarm-ray run review_pull_request

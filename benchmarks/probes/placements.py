@@ -6,12 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.assembly import decoded
-from swarm_placement.ejection import repair
 from swarm_placement.model import Instance, copy_offsets
-from swarm_placement.problem import problem
-from swarm_placement.room import Room
-from swarm_placement.rounding import fill
 from swarm_placement.simulate.baselines import (
     cheapest,
     earliest_finish,
@@ -41,22 +36,9 @@ class Row:
 
 
 def ours(instance: Instance) -> Assignment:
-    """Return the solver's assignment, with a margin on every site except for copies that would
-    find no place otherwise: a copy that may be late is better than one that is not executed."""
-    option = solve(with_margin(instance)).option
-    if (option >= 0).all():
-        return option
-    flat = problem(instance)
-    offsets = copy_offsets(instance.classes)
-    of_class = np.searchsorted(offsets, np.flatnonzero(option >= 0), side="right") - 1
-    arcs = {cell: arc for arc, cell in enumerate(zip(flat.of_class, flat.option, strict=True))}
-    copies = np.zeros(flat.of_class.size, dtype=np.int64)
-    for cell in zip(of_class, option[option >= 0], strict=True):
-        copies[arcs[cell]] += 1
-    room = Room(flat, copies)
-    fill(room, flat.cost_usd)
-    repair(room, flat.cost_usd)
-    return decoded(instance, flat, room.copies)
+    """Return the solver's assignment, with a margin on every site; copies without another place
+    use it, for a copy that may be late is better than one that is not executed."""
+    return solve(with_margin(instance)).option
 
 
 def with_margin(instance: Instance, margin: float = MARGIN) -> Instance:

@@ -1,11 +1,12 @@
 """A plan from whole copies per arc: which copy goes where, and how good that is."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound, probability, reasons
+from swarm_placement import bound, margin, probability, reasons
 from swarm_placement.bound import Prices
 from swarm_placement.model import Bound, CapacityPrice, Instance, Plan, copy_offsets
 from swarm_placement.problem import Problem, inner
@@ -45,14 +46,16 @@ def assemble(
     solver: str,
     proven_usd: float = -np.inf,
     option: NDArray[np.int32] | None = None,
+    over: Mapping[int, int] | None = None,
 ) -> Plan:
     """Return the plan of whole copies, with its bound; `proven_usd` is a bound found otherwise,
-    `option` the decoding when it is given."""
+    `option` the decoding when it is given, `over` how many copies of which arcs stand in a margin."""
     flat, copies = room.flat, room.copies
     option = decoded(instance, flat, copies) if option is None else option
     lower = bound.lower_usd(flat, prices)
     cost = inner(copies, flat.cost_usd)
-    objective = cost + flat.penalty_usd * int(room.left.sum())
+    beyond = margin.indices(instance, flat, option, over or {})
+    objective = cost + flat.penalty_usd * (int(room.left.sum()) + beyond.size)
     offsets = copy_offsets(instance.classes)
     complete = np.array(
         [
@@ -85,6 +88,7 @@ def assemble(
             capacity=capacity_prices(flat, prices),
             share_price_usd=prices.share_usd,
             budget_price=prices.budget,
+            over_margin=beyond,
         ),
         solver,
     )

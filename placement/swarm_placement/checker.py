@@ -3,7 +3,8 @@
 What is recomputed, copy by copy: that the option exists and meets capability, hardware, residency
 and the class's budget; that an item's copies are in different domains; that on each site, with the
 copies executed in the order of their latest starts, mean durations stretched by the margin and
-every cold model loaded once per slot, each begins by its latest start; shares, money, cost,
+every cold model loaded once per slot, each begins by its latest start, but for copies said to stand
+in a margin, with which this holds without the stretch; shares, money, cost,
 penalty, and the lower bound by weak duality from the published prices. Only data types come from
 `model`.
 """
@@ -50,6 +51,7 @@ class _Judge:
         self.facts = Facts(instance, self.ways)
         self.offsets = [int(one) for one in copy_offsets(instance.classes)]
         self.option = [int(one) for one in plan.option]
+        self.over = {int(one) for one in plan.bound.over_margin}
         self.many: Counter[tuple[int, int]] = Counter()
         for number in range(len(instance.classes)):
             for way in self.option[self.offsets[number] : self.offsets[number + 1]]:
@@ -64,6 +66,10 @@ class _Judge:
             yield Violation("form", "option", words)
         elif not all(-1 <= way < len(self.ways) for way in self.option):
             yield Violation("form", "option", "an option does not exist")
+        elif any(
+            not 0 <= index < len(self.option) or self.option[index] < 0 for index in self.over
+        ) or len(self.over) < len(self.plan.bound.over_margin):
+            yield Violation("form", "over_margin", "it names something else than placed copies")
 
     def options(self) -> Iterator[Violation]:
         """Find copies where they must not be."""
@@ -115,16 +121,18 @@ class _Judge:
                     entry = (fact.latest_s, index, fact.run_s, way)
                     queues.setdefault(self.ways[way].site, []).append(entry)
         for number, queue in queues.items():
-            late = self._late(number, sorted(queue))
+            site, ordered = self.instance.sites[number], sorted(queue)
+            within = [entry for entry in ordered if entry[1] not in self.over]
+            late = self._late(number, within, 1 / (1 - site.margin))
+            if len(within) < len(ordered):
+                late = late or self._late(number, ordered, 1.0)
             if late:
-                site = self.instance.sites[number].name
                 words = f"{late[0]} copies begin up to {late[1]:.3g} s after their latest start"
-                yield Violation("capacity", site, words)
+                yield Violation("capacity", site.name, words)
 
     def _late(
-        self, number: int, queue: list[tuple[float, int, float, int]]
+        self, number: int, queue: list[tuple[float, int, float, int]], stretch: float
     ) -> tuple[int, float] | None:
-        site = self.instance.sites[number]
         slots = [(free_s, slot) for slot, free_s in enumerate(self._free(number))]
         heapq.heapify(slots)
         loaded: set[tuple[int, int]] = set()
@@ -137,7 +145,7 @@ class _Judge:
             key = (slot, self.ways[way].model)
             cold_s = 0.0 if offer.warm or key in loaded else offer.cold_start_s
             loaded.add(key)
-            heapq.heappush(slots, (begin_s + cold_s + run_s / (1 - site.margin), slot))
+            heapq.heappush(slots, (begin_s + cold_s + run_s * stretch, slot))
         return (late, worst_s) if late else None
 
     def _free(self, number: int) -> list[float]:
@@ -170,7 +178,7 @@ class _Judge:
         cost = sum(many * self.facts.of(*pair).usd for pair, many in self.used.items())
         if not _same(cost, claimed.cost_usd):
             yield Violation("cost", "cost_usd", f"{claimed.cost_usd} is claimed for {cost}")
-        objective = cost + claimed.penalty_usd * self.unplaced
+        objective = cost + claimed.penalty_usd * (self.unplaced + len(self.over))
         if not _same(objective, claimed.objective_usd):
             words = f"{claimed.objective_usd} is claimed for {objective}"
             yield Violation("cost", "objective_usd", words)

@@ -52,17 +52,18 @@ def _fill(room: Room, grid: Ints, wanted: Ints) -> None:
         grid[items[: wanted.size], 0] = wanted
         return
     left = Counter(wanted.tolist())
+    group = {arc: int(flat.group[arc]) for arc in left}
+    most = {arc: _most(flat, group[arc]) for arc in left}
     for item, ordinal in zip(items.tolist(), ordinals.tolist(), strict=True):
-        closed = _full(flat, grid[item])
-        arc = next(
-            (one for one, many in left.items() if many and flat.group[one] not in closed), -1
-        )
-        if arc < 0:
-            arc = next((one for one, many in left.items() if many), -1)
+        there = [int(flat.group[arc]) for arc in grid[item].tolist() if arc >= 0]
+        some = [arc for arc, many in left.items() if many]
+        arc = next((one for one in some if there.count(group[one]) < most[one]), -1)
+        if arc >= 0:
+            grid[item, ordinal] = arc
+        else:
+            arc = some[0] if some else -1
             if arc < 0 or not _exchange(flat, grid, fresh, (item, ordinal), arc):
                 continue
-        else:
-            grid[item, ordinal] = arc
         left[arc] -= 1
     for one, many in left.items():
         if many:

@@ -1,10 +1,11 @@
 """Places for stranded copies by ejection chains.
 
-A copy without room takes the place of another one, which takes the place of a third, until one fits
-where there is room (Glover 1996). The cheapest chain of every class is found at once, by
-Bellman-Ford over the classes with one step per ejection; lengths are costs at the prices of the
-linear program. Steps are found as if each were alone, so a chain is tried and taken back when its
-steps are in each other's way.
+A copy without room takes the place of another one, or of several shorter ones, which take the place
+of others, until all fit where there is room (Glover 1996). What the cheapest chain of every class
+would cost is found at once, by Bellman-Ford over the classes with one step per ejection; these
+lengths lead a depth-first search that tries the swaps that promise most, within limits. Lengths take
+each step as if it were alone; the search takes every step for real, and takes back what is in its
+own way.
 """
 
 from dataclasses import dataclass
@@ -13,179 +14,205 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement.problem import inner
-from swarm_placement.room import EPSILON, Room
+from swarm_placement.room import Room
+from swarm_placement.swaps import Swaps, swaps
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-STEPS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a search goes: ejections one after another, copies that one may eject at once, swaps
+    tried for the first copy (a quarter of it, at least two, after that), and swaps tried in all."""
+
+    steps: int
+    width: int
+    tries: int
+    most: int
+
+
+LONG = Reach(steps=6, width=1, tries=8, most=400)
+WIDE = Reach(steps=3, width=3, tries=24, most=400)
+SAVING = Reach(steps=1, width=1, tries=4, most=20)
 ROUNDS = 20
-SAVING = 1e-6
+LEAST_SAVING = 1e-6
 """Share of the penalty a chain must save to be taken."""
 ROUND_SAVING = 2e-5
 """Share of all cost a round must save for another one."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Swaps:
-    """Pairs of arcs at one site: a copy enters `into` in the place of one that leaves `out`; sorted
-    by the class that enters."""
+def repair(room: Room, reduced: Floats, most_moves: int | None = None) -> int:
+    """Place stranded copies, by long chains of single copies and then by wide ones, until a round
+    places none; `reduced` are costs at the prices.
 
-    into: Ints
-    out: Ints
-    entering: Ints
-    leaving: Ints
-    cost: Floats
-
-
-def repair(room: Room, reduced: Floats, most_moves: int | None = None) -> None:
-    """Place stranded copies until a round places none, ejecting at most so many others; `reduced`
-    are costs at the prices."""
+    At most `most_moves` others are ejected; returns how many more might have been.
+    """
     left = int(room.copies.sum()) if most_moves is None else most_moves
-    for _ in range(ROUNDS):
-        stranded = np.flatnonzero(room.left > 0)
-        if not stranded.size:
-            return
-        chains = Chains(room, reduced, left)
-        if not sum(chains.place(int(one)) for one in stranded):
-            return
-        left = chains.moves
+    for reach in (LONG, WIDE):
+        placed = 1
+        while placed and room.left.any():
+            chains = Chains(room, reduced, reach, left)
+            placed = sum(chains.place(one) for one in np.flatnonzero(room.left > 0).tolist())
+            left = chains.moves
+    return left
 
 
-def improve(room: Room, rounds: int = ROUNDS) -> None:
-    """Move copies along chains that save money, until a round saves little."""
+def improve(
+    room: Room,
+    rounds: int = ROUNDS,
+    reach: Reach = SAVING,
+    move_usd: float = 0.0,
+    most_moves: int | None = None,
+) -> None:
+    """Move copies along chains that save more than so many dollars for each that moves, at most
+    `most_moves`, until a round saves little."""
     flat = room.flat
+    left = int(room.copies.sum()) * rounds if most_moves is None else most_moves
     for _ in range(rounds):
         before = inner(room.copies, flat.cost_usd)
-        chains = Chains(room, flat.cost_usd, int(room.copies.sum()))
+        chains = Chains(room, flat.cost_usd, reach, left, move_usd)
         used = np.flatnonzero(room.copies > 0)
-        saves = flat.cost_usd[used] - chains.lengths[-1][flat.of_class[used]]
-        order = np.argsort(-saves, kind="stable")[: int((saves > SAVING * flat.penalty_usd).sum())]
-        for arc in used[order].tolist():
+        saves = flat.cost_usd[used] - chains.lengths[-1][flat.of_class[used]] - move_usd
+        order = np.argsort(-saves, kind="stable")
+        for arc in used[order[saves[order] > LEAST_SAVING * flat.penalty_usd]].tolist():
             while room.copies[arc] > 0 and chains.shift(arc):
                 pass
+        left = chains.moves
         if before - inner(room.copies, flat.cost_usd) <= ROUND_SAVING * before:
             return
 
 
 class Chains:
-    """The cheapest chain of each class by number of ejections, as the room is now."""
+    """The chains there are, as the room is when they are made; `moves` copies that have a place may
+    move, each for `move_usd` on top of what its new place costs."""
 
-    def __init__(self, room: Room, reduced: Floats, moves: int) -> None:
-        self.room, self.moves = room, moves
-        self.swaps = swaps(room, reduced)
-        self.last, length = _direct(room, reduced)
-        self.lengths, self.choices = [length], [np.full(length.size, -1, np.int64)]
-        begins = np.flatnonzero(np.diff(self.swaps.entering, prepend=-1))
-        owner = self.swaps.entering[begins]
-        for _ in range(STEPS if begins.size else 0):
-            through = self.swaps.cost + length[self.swaps.leaving]
-            best = np.minimum.reduceat(through, begins)
-            better = np.flatnonzero(best < length[owner] - 1e-12)
-            if not better.size:
-                break
-            first = np.flatnonzero(
-                through == np.repeat(best, np.diff(np.append(begins, through.size)))
-            )
-            first = first[np.searchsorted(first, begins)]
-            length, choice = length.copy(), np.full(length.size, -1, np.int64)
-            length[owner[better]], choice[owner[better]] = best[better], first[better]
-            self.lengths.append(length)
-            self.choices.append(choice)
+    def __init__(
+        self, room: Room, usd: Floats, reach: Reach, moves: int, move_usd: float = 0.0
+    ) -> None:
+        self.room, self.usd, self.reach = room, usd, reach
+        self.moves, self.move_usd = moves, move_usd
+        self.swaps = swaps(room, usd, reach.width)
+        self.lengths = _lengths(room, usd, self.swaps, reach.steps)
+        self.begin = np.searchsorted(room.flat.of_class, np.arange(room.flat.classes + 1))
+        self.done: list[tuple[int, int]] = []  # arcs and how many copies they were given
+        self.tried = 0
 
     def place(self, one: int) -> int:
         """Place stranded copies of a class along its chains; return how many."""
         placed = 0
-        while self.room.left[one] > 0 and any(
-            self.lengths[step][one] <= self.room.flat.penalty_usd and self._follow(one, step)
-            for step in range(min(len(self.lengths), self.moves + 1))
-            if step == 0 or self.choices[step][one] >= 0
-        ):
+        while self.room.left[one] > 0 and self._chain(one, -1, self.room.flat.penalty_usd):
             placed += 1
         return placed
 
     def shift(self, arc: int) -> bool:
-        """Move one copy off an arc along the cheapest chain that saves money; say whether one did."""
-        one = int(self.room.flat.of_class[arc])
-        most = float(self.room.flat.cost_usd[arc]) - SAVING * self.room.flat.penalty_usd
-        self.room.take(arc, -1)
-        for step in range(len(self.lengths)):
-            is_new = step == 0 or self.choices[step][one] >= 0
-            if is_new and self.lengths[step][one] < most and self._follow(one, step):
-                return True
-        self.room.take(arc, 1)
+        """Move one copy off an arc along a chain that saves money; say whether one did."""
+        flat = self.room.flat
+        most_usd = float(flat.cost_usd[arc]) - self.move_usd - LEAST_SAVING * flat.penalty_usd
+        self.moves -= 1
+        moved = self.moves >= 0 and self._chain(int(flat.of_class[arc]), arc, most_usd)
+        self.moves += not moved
+        return moved
+
+    def _chain(self, one: int, leaving: int, most_usd: float) -> bool:
+        """Give a copy of a class a place for at most so many dollars, one that leaves an arc (-1: it
+        is stranded); take everything back if that does not work out."""
+        self.done, self.tried = [], 0
+        if leaving >= 0:
+            self._take(leaving, -1)
+        begun = len(self.done)
+        if self._direct(one, most_usd, leaving) or self._through(one, most_usd, self.reach.steps):
+            self.moves -= self._ejected(begun)
+            return True
+        self._back(0)
         return False
 
-    def _follow(self, one: int, steps: int) -> bool:
-        """Take the chain of so many steps; take everything back if it does not work out."""
-        done: list[tuple[int, int]] = []
-        moving = one
-        for step in range(steps, -1, -1):
-            swap = int(self.choices[step][moving])
-            if swap >= 0:
-                if not self._move(int(self.swaps.out[swap]), int(self.swaps.into[swap]), done):
-                    break
-                moving = int(self.swaps.leaving[swap])
-            elif step == 0 and self._move(-1, int(self.last[moving]), done):
-                self.moves -= sum(count < 0 for _, count in done)
-                return True
-        for arc, count in reversed(done):
-            self.room.take(arc, -count)
-        return False
-
-    def _move(self, out: int, into: int, done: list[tuple[int, int]]) -> bool:
-        """Let a copy leave one arc (-1: none) and another enter; say whether there was room."""
-        for arc, count in ((out, -1), (into, 1)):
-            if arc < 0:
-                continue
-            if (self.room.copies[arc] if count < 0 else self.room.most(np.array([arc]))[0]) <= 0:
+    def _through(self, one: int, most_usd: float, steps: int) -> bool:
+        """Place a copy in the place of others, by swaps in the order of what they promise; at the
+        first step the whole chain is held against its limits."""
+        first = steps == self.reach.steps
+        tries = self.reach.tries if first else max(2, self.reach.tries // 4)
+        for swap in self._promising(one, most_usd, steps, tries):
+            if self.tried >= self.reach.most:
                 return False
-            self.room.take(arc, count)
-            done.append((arc, count))
-        return into >= 0
+            self.tried += 1
+            mark = len(self.done)
+            if self._swap(swap, steps - 1) and (not first or self._within(most_usd, mark)):
+                return True
+            self._back(mark)
+        return False
+
+    def _promising(self, one: int, most_usd: float, steps: int, tries: int) -> list[int]:
+        """Return the swaps of a class with the shortest chains of at most so many steps."""
+        here = slice(self.swaps.begin[one], self.swaps.begin[one + 1])
+        rest = self.lengths[min(steps, len(self.lengths)) - 1]
+        length = self.swaps.usd[here] + self.swaps.many[here] * rest[self.swaps.leaving[here]]
+        best = np.arange(length.size)
+        if length.size > tries:
+            best = np.argpartition(length, tries)[:tries]
+        best = best[np.argsort(length[best], kind="stable")]
+        return [here.start + place for place in best[length[best] <= most_usd].tolist()]
+
+    def _swap(self, swap: int, steps: int) -> bool:
+        """Let a copy enter and give those that leave for it other places in so many steps."""
+        into, out = int(self.swaps.into[swap]), int(self.swaps.out[swap])
+        many, leaving = int(self.swaps.many[swap]), int(self.swaps.leaving[swap])
+        if self.room.copies[out] < many:
+            return False
+        self._take(out, -many)
+        if self.room.most(np.array([into]))[0] <= 0:
+            return False
+        self._take(into, 1)
+        return all(self._place_ejected(leaving, steps) for _ in range(many))
+
+    def _place_ejected(self, one: int, steps: int) -> bool:
+        most_usd = self.room.flat.penalty_usd
+        if self._direct(one, most_usd):
+            return True
+        return steps > 0 and self._through(one, most_usd, steps)
+
+    def _direct(self, one: int, most_usd: float, closed: int = -1) -> bool:
+        """Place a copy on the cheapest arc with room, but for a closed one."""
+        arcs = np.arange(self.begin[one], self.begin[one + 1])
+        arcs = arcs[(self.room.most(arcs) > 0) & (self.usd[arcs] <= most_usd) & (arcs != closed)]
+        if arcs.size:
+            self._take(int(arcs[np.argmin(self.usd[arcs])]), 1)
+        return bool(arcs.size)
+
+    def _within(self, most_usd: float, mark: int) -> bool:
+        """Say whether what was done since a mark costs no more, and no more copies had to move."""
+        cost_usd = self.room.flat.cost_usd
+        spent = sum(count * float(cost_usd[arc]) for arc, count in self.done[mark:])
+        moves = self._ejected(mark)
+        return spent + moves * self.move_usd <= most_usd and moves <= self.moves
+
+    def _ejected(self, mark: int) -> int:
+        return -sum(count for _, count in self.done[mark:] if count < 0)
+
+    def _take(self, arc: int, count: int) -> None:
+        self.room.take(arc, count)
+        self.done.append((arc, count))
+
+    def _back(self, mark: int) -> None:
+        while len(self.done) > mark:
+            arc, count = self.done.pop()
+            self.room.take(arc, -count)
 
 
-def _direct(room: Room, reduced: Floats) -> tuple[Ints, Floats]:
-    """Return, per class, the cheapest arc with room (-1 for none) and its cost."""
+def _lengths(room: Room, usd: Floats, pairs: Swaps, steps: int) -> list[Floats]:
+    """Return, by number of ejections and class, what the cheapest chain would cost."""
     flat = room.flat
+    direct = np.full(flat.classes, np.inf)
     arcs = np.flatnonzero(room.most(np.arange(flat.of_class.size)) > 0)
-    order = arcs[np.lexsort((reduced[arcs], flat.of_class[arcs]))]
-    owner, first = np.unique(flat.of_class[order], return_index=True)
-    best, length = np.full(flat.classes, -1, np.int64), np.full(flat.classes, np.inf)
-    best[owner], length[owner] = order[first], reduced[order[first]]
-    return best, length
-
-
-def swaps(room: Room, reduced: Floats) -> Swaps:
-    """Return all swaps for which the site has the slot-seconds, each judged alone."""
-    flat = room.flat
-    used = np.flatnonzero(room.copies > 0)
-    used = used[np.argsort(flat.site[used], kind="stable")]
-    arcs = np.argsort(flat.site, kind="stable")
-    low, high = np.searchsorted(flat.site[used], (flat.site[arcs], flat.site[arcs] + 1))
-    many = high - low
-    into = np.repeat(arcs, many)
-    step = np.arange(into.size) - np.repeat(np.cumsum(many) - many, many)
-    out = used[np.repeat(low, many) + step]
-    later = np.maximum(flat.rows.of_arc[into], flat.rows.of_arc[out])
-    fits = flat.work_s[into] - flat.work_s[out] <= room.slot_s[later] + EPSILON
-    fits &= flat.of_class[into] != flat.of_class[out]
-    fits &= (room.group[flat.group[into]] > 0) | (flat.group[into] == flat.group[out])
-    into, out = into[fits], out[fits]
-    fits = flat.work_s[into] <= least_before(room, into, out) + EPSILON
-    into, out = into[fits], out[fits]
-    order = np.argsort(flat.of_class[into], kind="stable")
-    into, out = into[order], out[order]
-    cost = reduced[into] - reduced[out]
-    return Swaps(into, out, flat.of_class[into], flat.of_class[out], cost)
-
-
-def least_before(room: Room, into: Ints, out: Ints) -> Floats:
-    """Return the least slack of the rows that hold the entering arc but not the leaving one, for
-    pairs sorted by site."""
-    begin, end = room.flat.rows.of_arc[into], room.flat.rows.of_arc[out]
-    found = np.full(into.size, np.inf)
-    earlier = np.flatnonzero(begin < end)
-    if earlier.size:
-        ends = np.column_stack((begin[earlier], end[earlier])).ravel()
-        found[earlier] = np.minimum.reduceat(room.slack_s, ends)[::2]
+    np.minimum.at(direct, flat.of_class[arcs], usd[arcs])
+    found = [direct]
+    owner = np.flatnonzero(np.diff(pairs.begin))
+    for _ in range(steps if owner.size else 0):
+        through = pairs.usd + pairs.many * found[-1][pairs.leaving]
+        length = found[-1].copy()
+        best = np.minimum.reduceat(through, pairs.begin[owner])
+        length[owner] = np.minimum(length[owner], best)
+        found.append(length)
+        if (length == found[-2]).all():
+            break
     return found

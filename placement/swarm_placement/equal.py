@@ -31,7 +31,8 @@ def merge(instance: Instance) -> tuple[Instance, Members]:
 def split(instance: Instance, members: Members, plan: Plan) -> Plan:
     """Return a plan of the merged instance as one of the instance itself."""
     option = np.empty_like(plan.option)
-    option[_places(instance, members)] = plan.option
+    places = _places(instance, members)
+    option[places] = plan.option
     done = np.empty(len(instance.classes))
     for group, each in zip(members, plan.bound.class_probability, strict=True):
         done[group] = each
@@ -45,7 +46,12 @@ def split(instance: Instance, members: Members, plan: Plan) -> Plan:
     return replace(
         plan,
         option=option,
-        bound=replace(plan.bound, class_probability=done, unplaced=unplaced),
+        bound=replace(
+            plan.bound,
+            class_probability=done,
+            unplaced=unplaced,
+            over_margin=np.sort(places[plan.bound.over_margin]),
+        ),
     )
 
 

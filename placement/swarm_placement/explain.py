@@ -80,6 +80,7 @@ def explain(instance: Instance, plan: Plan, item_class: str, ordinal: int = 0) -
                 instance.sites[site].name if site >= 0 else "",
                 float(slot_usd[site]) if site >= 0 else 0.0,
                 _minute_usd(view, free, plan.bound.penalty_usd),
+                bool((plan.bound.over_margin == begin + place).any()),
             )
         )
     excluded = by_site(instance, ways, view.excluded)

@@ -44,7 +44,8 @@ class CopyExplanation:
     (capacity rounded to whole copies), or the reason why it is unplaced. `binding_site` is where;
     for an unplaced copy, the permitted site of least price.
     `slot_usd` is what one more slot there would save the swarm, `minute_usd` what this copy would
-    save if its deadline alone were a minute later.
+    save if its deadline alone were a minute later. `over_margin`: it stands in the margin of its
+    site, for want of another place.
     """
 
     chosen: Choice | None
@@ -53,6 +54,7 @@ class CopyExplanation:
     binding_site: str
     slot_usd: float
     minute_usd: float
+    over_margin: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,8 @@ def _lines(one: CopyExplanation, many: str) -> Iterator[str]:
         )
     if chosen is not None:
         yield f"    binding: {BINDINGS[one.binding].format(site=one.binding_site)}"
+    if one.over_margin and chosen is not None:
+        yield f"    in the margin of {chosen.site}: no site had room within its margin"
     if one.slot_usd > 0:
         yield f"    one more slot at {one.binding_site} would save {money(one.slot_usd)} in all"
     if one.minute_usd > 0:

@@ -101,7 +101,8 @@ def plan_to(instance: Instance, plan: Plan) -> dict[str, Any]:
 
     Costs are rounded up; bounds, probabilities and times down: nothing is promised that the plan
     does not. `runs[k]` of a class says, for the k-th copy of its items in their order, that so many
-    items in a row use an option: `[[items, option], ...]`, -1 for none.
+    items in a row use an option: `[[items, option], ...]`, -1 for none. `over_margin` of a class is how
+    many of its copies stand in the margin of their site.
     """
     bound, used = plan.bound, usage(instance, plan)
     return {
@@ -152,6 +153,7 @@ def _classes(instance: Instance, plan: Plan, used: Usage) -> Iterator[dict[str, 
     """Yield what is said of each class."""
     offsets = copy_offsets(instance.classes)
     first = np.searchsorted(used.item_class, np.arange(offsets.size))
+    over = plan.bound.over_margin
     unplaced: dict[int, list[Unplaced]] = {}
     for missing in plan.bound.unplaced:
         unplaced.setdefault(missing.item_class, []).append(missing)
@@ -170,6 +172,9 @@ def _classes(instance: Instance, plan: Plan, used: Usage) -> Iterator[dict[str, 
                 }
                 for pair in range(first[number], first[number + 1])
             ],
+            "over_margin": int(
+                np.searchsorted(over, offsets[number + 1]) - np.searchsorted(over, offsets[number])
+            ),
             "unplaced": [
                 {"copies": missing.copies, "reason": missing.reason}
                 for missing in unplaced.get(number, ())

@@ -11,14 +11,16 @@ slots are whole.
 | tight | each class has a deadline of its own, 3 to 8 durations away: few waves, levels matter |
 | residency | 80 % of the classes carry one or two tags that few sites have |
 | redundancy | every class has 2 or 3 copies, over few trust domains |
-| distinct | every item is its own class, drawn around hidden types |
+| distinct | every item is its own class, drawn around hidden types (`Recipe.types`) |
 
-Elsewhere deadlines are one of 1, 2, 4, 8, ... minutes, at least 3 durations away. Prices, speeds and
-durations are invented, in ranges one meets: 1e-5 to 1e-3 dollars per
-slot-second, speeds 0.5 to 2, durations from seconds to a minute.
+Many distinct items are too many for that program: their load is that of their types, of the first
+100 if there are more. Deadlines, but for "tight", are one of 1, 2, 4, 8, ... minutes, at least 3
+durations away; those of distinct items are 0.8 to 1.25 times their type's. Prices, speeds and
+durations are invented, in ranges one meets: 1e-5 to 1e-3 dollars per slot-second, speeds 0.5 to 2,
+durations from seconds to a minute.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -41,7 +43,8 @@ MODELS = (
 LEAST_DOMAINS = 4
 LEAST_WAVES = 3.0
 FIRST_DEADLINE_S = 60.0
-HIDDEN_TYPES = 50
+SIZE_SIGMA = 0.3
+MEASURED_TYPES = 100
 LOAD_STEPS = 6
 LARGE_ARCS = 20_000
 """Above, one step comes close to the load, and the linear program takes long."""
@@ -49,7 +52,7 @@ LARGE_ARCS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What to generate: the items are shared out among the classes unevenly."""
+    """What to generate: the items are shared out among the classes unevenly, among types evenly."""
 
     items: int = 1_000
     sites: int = 20
@@ -57,6 +60,7 @@ class Recipe:
     load: float = 0.8
     family: Family = "interaction"
     seed: int = 0
+    types: int = 50  # of the distinct family: each has requirements and a place of its data
 
 
 def generate(recipe: Recipe) -> Instance:
@@ -77,15 +81,27 @@ def generate(recipe: Recipe) -> Instance:
     rng = np.random.default_rng([recipe.seed, FAMILIES.index(recipe.family)])
     sites = _sites(rng, recipe)
     classes = _classes(rng, recipe)
-    deadline_s = max(one.deadline_s or 0.0 for one in classes)
     raw = Instance(
-        Swarm(deadline_s, min_success_ratio=0.95),
+        Swarm(_last_s(classes), min_success_ratio=0.95),
         classes,
         sites,
         MODELS,
         durations=_durations(rng, recipe, sites),
     )
-    return _with_load(_placeable(raw), recipe.load)
+    if recipe.family != "distinct":
+        return _with_load(_placeable(raw), recipe.load)
+    if recipe.items * recipe.sites <= LARGE_ARCS:
+        return _with_load(_placeable(_spread(rng, raw)), recipe.load)
+    eased = _placeable(raw)
+    part = eased.classes[:MEASURED_TYPES]
+    scale = recipe.items / sum(one.items for one in part)
+    known = tuple(replace(one, items=max(1, round(one.items * scale))) for one in part)
+    loaded = _with_load(replace(eased, classes=known), recipe.load)
+    return _spread(rng, replace(eased, sites=loaded.sites))
+
+
+def _last_s(classes: tuple[ItemClass, ...]) -> float:
+    return max(one.deadline_s or 0.0 for one in classes)
 
 
 def _sites(rng: np.random.Generator, recipe: Recipe) -> tuple[Site, ...]:
@@ -127,10 +143,9 @@ def _sites(rng: np.random.Generator, recipe: Recipe) -> tuple[Site, ...]:
 
 def _classes(rng: np.random.Generator, recipe: Recipe) -> tuple[ItemClass, ...]:
     if recipe.family == "distinct":
-        types = [_one(rng, recipe, index, 1) for index in range(HIDDEN_TYPES)]
-        return tuple(
-            _around(rng, types[index % HIDDEN_TYPES], index) for index in range(recipe.items)
-        )
+        number = min(recipe.types, recipe.items)
+        items = np.bincount(np.arange(recipe.items) % number)
+        return tuple(_one(rng, recipe, index, int(count)) for index, count in enumerate(items))
     share = rng.dirichlet(np.full(recipe.classes, 2.0))
     items = 1 + np.floor(share * (recipe.items - recipe.classes)).astype(np.int64)
     items[0] += recipe.items - int(items.sum())
@@ -175,17 +190,41 @@ def _deadline_s(recipe: Recipe, least_s: float) -> float:
     return least_s if recipe.family == "tight" else float(FIRST_DEADLINE_S * 2**steps)
 
 
-def _around(rng: np.random.Generator, hidden: ItemClass, index: int) -> ItemClass:
-    """Return one item of a hidden type: own size, data, tokens and deadline."""
-    size = float(rng.lognormal(0, 0.3))
-    return replace(
-        hidden,
-        name=f"item-{index:06d}",
-        work_s=hidden.work_s * size,
-        data_bytes=hidden.data_bytes * size,
-        input_tokens=hidden.input_tokens * size,
-        deadline_s=(hidden.deadline_s or 0.0) * float(rng.uniform(0.8, 1.25)),
-    )
+def _spread(rng: np.random.Generator, types: Instance) -> Instance:
+    """Return an instance with every item a class of its own, in turn of each type: own size of mean
+    1, data, tokens and deadline, the latter some durations away as for types."""
+    left = np.array([one.items for one in types.classes])
+    turns = np.arange(left.max())
+    owner = np.concatenate([np.flatnonzero(left > turn) for turn in turns])
+    sizes = rng.lognormal(-SIZE_SIGMA * SIZE_SIGMA / 2, SIZE_SIGMA, owner.size)
+    shifts = rng.uniform(0.8, 1.25, owner.size)
+    names = [field.name for field in fields(ItemClass)]
+    plain = [{name: getattr(one, name) for name in names} for one in types.classes]
+    found = []
+    for number, (at, size, shift) in enumerate(
+        zip(owner.tolist(), sizes.tolist(), shifts.tolist(), strict=True)
+    ):
+        values = plain[at]
+        work_s = values["work_s"] * size
+        found.append(
+            ItemClass(
+                **values
+                | {
+                    "name": f"item-{number:06d}",
+                    "items": 1,
+                    "work_s": work_s,
+                    "data_bytes": values["data_bytes"] * size,
+                    "input_tokens": values["input_tokens"] * size,
+                    "deadline_s": max(values["deadline_s"] * shift, LEAST_WAVES * work_s),
+                }
+            )
+        )
+    return _with_last(replace(types, classes=tuple(found)))
+
+
+def _with_last(instance: Instance) -> Instance:
+    """Return the instance with the deadline of the swarm at that of its last class."""
+    return replace(instance, swarm=replace(instance.swarm, deadline_s=_last_s(instance.classes)))
 
 
 def _durations(
@@ -221,8 +260,7 @@ def _placeable(instance: Instance) -> Instance:
                 for one, choice in zip(instance.classes, choices, strict=True)
             ),
         )
-        longest = max(one.deadline_s or 0.0 for one in instance.classes)
-        instance = replace(instance, swarm=replace(instance.swarm, deadline_s=longest))
+        instance = _with_last(instance)
     return instance
 
 

@@ -13,6 +13,7 @@ Ints = NDArray[np.int64]
 Solver = highspy.Highs
 OPTIMAL = highspy.HighsModelStatus.kOptimal
 MINIMISE = int(highspy.ObjSense.kMinimize)
+PRIMAL = 4  # HiGHS names the primal simplex by this number
 TIME_LIMIT = highspy.HighsModelStatus.kTimeLimit
 
 
@@ -52,6 +53,18 @@ def columns(
     return Columns(cost, np.full(cost.size, lower), upper, begins, rows[order], values[order])
 
 
+def joined(one: Columns, other: Columns) -> Columns:
+    """Return the columns of both, one after the other."""
+    return Columns(
+        np.append(one.cost, other.cost),
+        np.append(one.lower, other.lower),
+        np.append(one.upper, other.upper),
+        np.append(one.begins, one.rows.size + other.begins[1:]),
+        np.append(one.rows, other.rows),
+        np.append(one.values, other.values),
+    )
+
+
 def program(first: Columns, row_lower: Floats, row_upper: Floats) -> Solver:
     """Return a silent, single-threaded HiGHS with this program: minimise cost."""
     solver = Solver()  # type: ignore[no-untyped-call]
@@ -66,6 +79,23 @@ def program(first: Columns, row_lower: Floats, row_upper: Floats) -> Solver:
         np.zeros(size, np.int32),
     )  # fmt: skip
     return solver
+
+
+def limit(solver: Solver, rows: Ints, most: Floats) -> None:
+    """Let rows be at most so much."""
+    least = np.full(rows.size, -np.inf)
+    solver.changeRowsBounds(  # type: ignore[attr-defined]  # the stub lacks it
+        rows.size, rows.astype(np.int32), least, most
+    )
+
+
+def extend(solver: Solver, more: Columns) -> None:
+    """Add columns to a solved program; the simplex goes on from what it has, primal feasible."""
+    solver.addCols(
+        more.cost.size, more.cost, more.lower, more.upper, more.rows.size,
+        more.begins[:-1].astype(np.int32), more.rows.astype(np.int32), more.values,
+    )  # fmt: skip
+    solver.setOptionValue("simplex_strategy", PRIMAL)
 
 
 def integral(solver: Solver, limit_s: float, gap: float) -> None:

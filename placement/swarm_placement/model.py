@@ -96,7 +96,8 @@ class Site:
     """A place with equal slots.
 
     `margin` is the share of slot-seconds kept free: reserve for the whole site being slow, for
-    hedging and for stragglers, taken from its history. `boot_s` is the time until the slots exist,
+    hedging and for stragglers, taken from its history. Only copies that have no place otherwise
+    use it (`Bound.over_margin`). `boot_s` is the time until the slots exist,
     0 when the site runs. Data leaving the site pays `egress_usd_per_gb` (10^9 bytes) and moves at
     the lower bandwidth of both ends after both latencies, unless a `Link` says otherwise.
     """
@@ -238,14 +239,17 @@ class Unplaced:
 class Bound:
     """How good a plan is, and the proof.
 
-    `cost_usd` is what the placed copies cost; `objective_usd` adds `penalty_usd` per unplaced copy.
-    No plan within the capacity rows has an objective below `lower_usd`; `gap` is
+    `cost_usd` is what the placed copies cost; `objective_usd` adds `penalty_usd` per unplaced copy
+    and per copy that stands in the margin of its site. No plan within the capacity rows has an objective below `lower_usd`; `gap` is
     `objective_usd / lower_usd - 1`. `proof` says what shows it: "duality" can be recomputed from
     the prices kept here (weak duality), "branch and bound" is the word of the exact solver, and
     `dual_lower_usd` then is what the prices alone show.
 
     `class_probability`: per class, that an item's copies all end before its deadline;
     `probability`: that at least `min_success_ratio` of the items do.
+
+    `over_margin`: ascending indices into `Plan.option` of copies in the margin of their site. They
+    begin in time if every duration is its mean; without them, all margins are free.
     """
 
     cost_usd: float
@@ -261,6 +265,7 @@ class Bound:
     capacity: tuple[CapacityPrice, ...]
     share_price_usd: NDArray[np.float64]  # per site: what one more copy above its share would save
     budget_price: float  # what one more dollar of budget would save in penalties
+    over_margin: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -30,14 +30,15 @@ def start_window(instance: Instance, flat: Problem, copies: Ints) -> tuple[Float
     used = np.flatnonzero(copies)
     cold_s = cold_starts(instance, flat.option[used])
     order = used[np.lexsort((used, flat.latest_s[used], flat.site[used]))]
-    for site in np.unique(flat.site[order]):
-        here = order[flat.site[order] == site]
+    bounds = np.searchsorted(flat.site[order], np.arange(len(instance.sites) + 1))
+    for site in np.flatnonzero(np.diff(bounds)).tolist():
+        here = order[bounds[site] : bounds[site + 1]]
         one_s = flat.work_s[here] * (1 - instance.sites[site].margin)
         work_s = copies[here] * one_s
-        before = np.cumsum(work_s) - work_s
-        free_s = capacity.free_times(instance, int(site))
-        first[here] = begins(free_s, before, float(cold_s[site]))
-        last[here] = begins(free_s, before + work_s - one_s, float(cold_s[site]))
+        until = np.cumsum(work_s)
+        ends = np.concatenate((until - work_s, until - one_s))
+        free_s = capacity.free_times(instance, site)
+        first[here], last[here] = begins(free_s, ends, float(cold_s[site])).reshape(2, -1)
     return first, last
 
 

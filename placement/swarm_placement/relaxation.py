@@ -58,6 +58,12 @@ class Relaxation:
         unplaced = max(0.0, float(answer.values[self.flat.of_class.size :].sum()))
         return Relaxed(copies, unplaced, prices, bound.lower_usd(self.flat, prices))
 
+    def limit(self, slot_s: Floats) -> None:
+        """Give the capacity rows these slot-seconds; bounds are worked out with those of the problem
+        all the same."""
+        rows = np.arange(self.capacity_row, self.share_row)
+        highs.limit(self.solver, rows, slot_s)
+
     def _row_bounds(self) -> tuple[Floats, Floats]:
         flat = self.flat
         demand = flat.demand.astype(float)

@@ -2,10 +2,12 @@
 
 Copies that can stay do stay. The copies that lost their place get new ones from a linear program
 over their classes and the room that is left; what finds none may eject others, as long as no more
-than `Swarm.moves_share` of the unaffected copies move. The bound of the new plan holds for the whole
+than `Swarm.moves_share` of the unaffected copies move. Copies that stand in the margin of a site are
+placed anew. Moving a copy that could stay has a price, by default an infinite one. The bound of the new plan holds for the whole
 changed instance; it is proven with the prices of the old plan, for any prices prove a bound.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -16,22 +18,21 @@ from swarm_placement import bound, capacity
 from swarm_placement.assembly import assemble
 from swarm_placement.bound import Prices
 from swarm_placement.dealing import dealt
-from swarm_placement.ejection import repair
+from swarm_placement.ejection import SAVING, improve, repair
 from swarm_placement.errors import UsageError
+from swarm_placement.margin import beyond
 from swarm_placement.model import Instance, Plan, options
 from swarm_placement.problem import EXACT_ARCS, Problem, cold_starts, problem
 from swarm_placement.relaxation import Relaxation
-from swarm_placement.room import EPSILON, Room
-from swarm_placement.rounding import rounded
+from swarm_placement.remainder import evict, place_rest
+from swarm_placement.room import Room
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
-PER_ARC = (
-    "of_class", "option", "site", "group", "cost_usd", "rank_usd", "work_s", "latest_s", "mean_s",
-    "sigma", "fixed_s",
-)  # fmt: skip
+PULLS = 2
+"""Rounds in which copies are moved to cheaper places."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,8 +60,16 @@ class Replanner:
         copies = [one.copies * one.items for one in instance.classes]
         self.class_of_copy = np.repeat(np.arange(self.flat.classes), copies)
 
-    def replan(self, plan: Plan, slots: Mapping[str, int]) -> Replanned:
+    def replan(self, plan: Plan, slots: Mapping[str, int], move_usd: float = math.inf) -> Replanned:
         """Return the plan after the named sites have so many slots (0: the site is lost).
+
+        Args:
+            plan: the plan until now, for the instance with any number of slots.
+            slots: the sites that have fewer slots than in the instance; the others have theirs,
+                or have them back.
+            move_usd: what moving a copy that could stay must save at least. With less than
+                infinity, copies return to sites that came back, or go wherever it is cheaper,
+                within `Swarm.moves_share`.
 
         Raises:
             UsageError: for a site that does not exist, or more slots than before.
@@ -69,17 +78,22 @@ class Replanner:
         flat = replace(self.flat, rows=_rows(now, self.flat, set(slots)))
         before = np.where(plan.option >= 0, self.arc_of[self.class_of_copy, plan.option], -1)
         room = Room(flat, np.bincount(before[before >= 0], minlength=flat.of_class.size))
-        kept = _without(before, _evict(room))
+        kept = _without(before, evict(room))
         prices = _known_prices(flat, plan)
-        _place(room)
+        place_rest(room)
         allowed = int(self.instance.swarm.moves_share * int((kept >= 0).sum()))
-        repair(room, bound.reduced_usd(flat, prices), most_moves=allowed)
+        allowed = repair(room, bound.reduced_usd(flat, prices), allowed)
+        if move_usd < math.inf:
+            improve(room, PULLS, SAVING, move_usd, allowed)
+        room, over = beyond(now, room, allowed)
         arc = dealt(now.classes, room, kept)
         option = np.where(arc >= 0, flat.option[arc], -1).astype(np.int32)
         moved = np.flatnonzero((kept >= 0) & (arc != kept))
         if flat.of_class.size <= EXACT_ARCS:  # a bound of its own costs little
             prices = Relaxation(flat).solve().prices
-        return Replanned(assemble(now, room, prices, "replan", option=option), now, moved)
+        return Replanned(
+            assemble(now, room, prices, "replan", option=option, over=over), now, moved
+        )
 
 
 def _changed(instance: Instance, slots: Mapping[str, int]) -> Instance:
@@ -92,7 +106,9 @@ def _changed(instance: Instance, slots: Mapping[str, int]) -> Instance:
                 f"{name} cannot have {count} slots now.",
                 "Name a site of the instance and at most the slots it had; solve anew for more.",
             )
-    sites = tuple(replace(one, slots=slots.get(one.name, one.slots)) for one in instance.sites)
+    sites = tuple(
+        replace(one, slots=slots[one.name]) if one.name in slots else one for one in instance.sites
+    )
     return replace(instance, sites=sites)
 
 
@@ -114,25 +130,6 @@ def _rows(now: Instance, flat: Problem, names: set[str]) -> capacity.Rows:
     return replace(rows, slot_s=slot_s)
 
 
-def _evict(room: Room) -> dict[int, int]:
-    """Take copies off arcs until no capacity row is broken; return how many of which.
-
-    Of a broken row those with the latest starts go, since they find another place most easily.
-    """
-    flat = room.flat
-    gone: dict[int, int] = {}
-    for site in np.unique(flat.rows.site[room.slack_s < -EPSILON]):
-        rows = slice(room.begin[site], room.begin[site + 1])
-        here = np.flatnonzero((flat.site == site) & (room.copies > 0))
-        for arc in here[np.argsort(-flat.rows.of_arc[here], kind="stable")].tolist():
-            broken = -float(room.slack_s[flat.rows.of_arc[arc] : rows.stop].min())
-            if broken > EPSILON:
-                count = min(int(np.ceil(broken / flat.work_s[arc])), int(room.copies[arc]))
-                room.take(arc, -count)
-                gone[arc] = count
-    return gone
-
-
 def _without(arc: Ints, gone: Mapping[int, int]) -> Ints:
     """Return the arcs of all copies, -1 for the last ones of each arc that lost some."""
     found = arc.copy()
@@ -141,36 +138,12 @@ def _without(arc: Ints, gone: Mapping[int, int]) -> Ints:
     return found
 
 
-def _place(room: Room) -> None:
-    """Place what is left in the room that is left, by a linear program."""
-    flat = room.flat
-    arcs = np.flatnonzero(room.left[flat.of_class] > 0)
-    arcs = arcs[room.most(arcs) > 0]
-    rest = replace(
-        flat,
-        **{name: getattr(flat, name)[arcs] for name in PER_ARC},
-        rows=replace(
-            flat.rows, of_arc=flat.rows.of_arc[arcs], slot_s=np.maximum(room.slack_s, 0.0)
-        ),
-        demand=room.left,
-        group_most=room.group,
-        site_most=room.site,
-        budget_usd=room.money,
-    )
-    relaxed = Relaxation(rest).solve()
-    placed = rounded(rest, relaxed.copies, relaxed.prices)
-    for arc, count in zip(arcs.tolist(), placed.copies.tolist(), strict=True):
-        if count:
-            room.take(arc, count)
-
-
 def _known_prices(flat: Problem, plan: Plan) -> Prices:
-    """Return a plan's prices in the order of the capacity rows."""
-    number = {
-        (int(site), float(below_s)): row
-        for row, (site, below_s) in enumerate(zip(flat.rows.site, flat.rows.below_s, strict=True))
-    }
+    """Return a plan's prices, each at the row that holds the same arcs."""
+    begin = np.searchsorted(flat.rows.site, np.arange(flat.site_most.size + 1))
     paid = np.zeros(flat.rows.site.size)
     for one in plan.bound.capacity:
-        paid[number[one.site, one.below_s]] = one.usd_per_slot_s
+        here = slice(begin[one.site], begin[one.site + 1])
+        row = here.start + np.searchsorted(flat.rows.below_s[here], one.below_s)
+        paid[row] += one.usd_per_slot_s
     return Prices(paid, plan.bound.share_price_usd, plan.bound.budget_price)

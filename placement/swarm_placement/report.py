@@ -33,8 +33,8 @@ def summary(instance: Instance, plan: Plan) -> dict[str, Any]:
     rounded up, probabilities and bounds down. `ends_us` is when the last copy ends if every
     duration is its mean; `busy_ppm` the share of a site's slot time until the deadline that is used.
     `cheaper` holds savings at the margin, the largest first; none of them touches a hard
-    requirement. `objective_microusd` is the cost with `penalty_microusd` for each unplaced copy; bound, gap and
-    savings are about it.
+    requirement. `objective_microusd` is the cost with `penalty_microusd` for each unplaced copy
+    and each in the margin of its site (`over_margin`); bound, gap and savings are about it.
     """
     bound, used = plan.bound, usage(instance, plan)
     timed = schedule(instance, used)
@@ -52,6 +52,7 @@ def summary(instance: Instance, plan: Plan) -> dict[str, Any]:
             }
             for one in bound.unplaced
         ],
+        "over_margin": list(_over_margin(instance, plan)),
         "penalty_microusd": up(bound.penalty_usd),
         "cost_microusd": up(bound.cost_usd),
         "objective_microusd": up(bound.objective_usd),
@@ -95,6 +96,11 @@ def text(found: Mapping[str, Any]) -> str:
         for one in found["unplaced"]
     ]
     lines += [
+        f"margin       {one['copies']:,} copies stand in the margin of {one['site']}: there was no "
+        "room within the margins"
+        for one in found["over_margin"]
+    ]
+    lines += [
         f"cheaper      {WORDS[one['what']].format(site=one['site'])} would save about "
         f"{_money(one['saves_microusd'])}"
         for one in found["cheaper"]
@@ -115,6 +121,14 @@ def _sites(instance: Instance, timed: Schedule, due_s: float) -> Iterator[dict[s
                 "busy_ppm": down(float(busy_s[number]) / (site.slots * due_s)),
                 "ends_us": up(float(timed.end_s[here].max())),
             }
+
+
+def _over_margin(instance: Instance, plan: Plan) -> Iterator[dict[str, Any]]:
+    """Yield the copies that stand in a margin, by site."""
+    ways = options(instance)
+    sites = [ways[one].site for one in plan.option[plan.bound.over_margin].tolist()]
+    for number in sorted(set(sites)):
+        yield {"site": instance.sites[number].name, "copies": sites.count(number)}
 
 
 def _placements(instance: Instance, used: Usage) -> Iterator[dict[str, Any]]:
@@ -171,11 +185,11 @@ def _worst(classes: Sequence[Mapping[str, Any]]) -> str:
 def _bound(found: Mapping[str, Any]) -> str:
     """Say how far from the best the plan can be; unplaced copies have their price in both."""
     least = f"no plan is below {_money(found['lower_bound_microusd'])}"
-    if found["unplaced"]:
+    if found["unplaced"] or found["over_margin"]:
         counted = _money(found["objective_microusd"])
         least += (
             f"; this one is {counted} with {_money(found['penalty_microusd'])} per unplaced copy"
-        )
+        ) + (" and per copy in a margin" if found["over_margin"] else "")
     if found["gap_ppm"] is None:
         return f"{least}; there is no gap to a bound of 0"
     return f"{least}: a gap of at most {percent(found['gap_ppm'])} (by {found['proof']})"

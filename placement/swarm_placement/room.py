@@ -19,15 +19,13 @@ class Room:
         self.copies = copies.astype(np.int64)
         self.begin = np.searchsorted(flat.rows.site, np.arange(flat.site_most.size + 1))
         self.slack_s = flat.rows.slot_s - bound.loads(flat, copies.astype(float))
-        self.slot_s = np.empty_like(self.slack_s)  # least slack of the row and later ones
+        self.slot_s = self._least_slack()
         self.group = flat.group_most - np.bincount(flat.group, copies, flat.group_most.size).astype(
             np.int64
         )
         self.site = flat.site_most - np.bincount(flat.site, copies, flat.site_most.size)
         self.left = flat.demand - np.bincount(flat.of_class, copies, flat.classes).astype(np.int64)
         self.money = flat.budget_usd - inner(copies, flat.cost_usd)
-        for site in range(flat.site_most.size):
-            self._settle(site)
 
     def most(self, arcs: Ints) -> Ints:
         """Return how many more copies each arc could take, if it were the only one."""
@@ -50,6 +48,14 @@ class Room:
         self.left[flat.of_class[arc]] -= count
         self.money -= count * float(flat.cost_usd[arc])
         self._settle(site)
+
+    def _least_slack(self) -> Floats:
+        """Return the least slack of each row and the later ones of its site."""
+        site = self.flat.rows.site
+        place = np.arange(site.size) - self.begin[site]
+        grid = np.full((self.begin.size - 1, int(place.max(initial=-1)) + 1), np.inf)
+        grid[site, place] = self.slack_s
+        return np.asarray(np.minimum.accumulate(grid[:, ::-1], axis=1)[:, ::-1][site, place])
 
     def _settle(self, site: int) -> None:
         rows = slice(self.begin[site], self.begin[site + 1])

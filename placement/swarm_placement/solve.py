@@ -1,28 +1,40 @@
 """One call from an instance to a plan with its bound."""
 
-from swarm_placement import bound, distinct, equal
-from swarm_placement.assembly import assemble, gap
-from swarm_placement.ejection import improve, repair
-from swarm_placement.exact import improved, objective
+import math
+
+from swarm_placement import distinct, equal, margin, whole
+from swarm_placement.assembly import assemble
+from swarm_placement.assurance import nearer, same_arcs
+from swarm_placement.exact import improved
 from swarm_placement.model import Instance, Plan
-from swarm_placement.problem import EXACT_ARCS, problem
-from swarm_placement.relaxation import Relaxation
-from swarm_placement.rounding import rounded
+from swarm_placement.problem import EXACT_ARCS, Problem, problem
+from swarm_placement.relaxation import Relaxation, Relaxed
+from swarm_placement.room import Room
 from swarm_placement.validation import check
 
 MOST_CLASSES = 2_000
 """Classes the linear program takes at once."""
 EXACT_S = 1.0
-CLOSE = 1e-3
-"""Gap below which the exact solver is not asked."""
+ROUNDS = 3
+"""Rounds in which large instances are improved if time may be spent on it."""
+SURER = 3
+"""Plans that are tried for a swarm that misses its probability."""
 
 
 def solve(instance: Instance, exact_s: float = EXACT_S) -> Plan:
     """Return a plan for an instance.
 
-    Classes go through the linear program, rounding and ejection chains. An answer that is not yet
-    within `CLOSE` of its bound is handed to the exact solver for `exact_s` seconds (0: never) if it
-    has at most `EXACT_ARCS` arcs; then the answer depends on the machine's speed.
+    Classes go through the linear program, rounding and ejection chains (`whole`). An answer that is
+    not yet within `whole.CLOSE` of its bound is worked on if `exact_s` is not 0: above `EXACT_ARCS`
+    arcs in rounds of improvement, whose number is fixed; up to there by the exact solver for so many
+    seconds, and then the answer depends on the machine's speed.
+
+    Copies that find no place within the margins of sites are placed in them (`margin`).
+
+    A plan that misses `Swarm.target_probability` is replaced, if `exact_s` is not 0, by one in which
+    the classes that are not sure enough start earlier (`assurance`), if one of `SURER` such plans
+    places all copies and reaches the target. If none does, the first plan is the answer, with the
+    probability it has; dearer plans that miss the target as well are not offered.
 
     More than `MOST_CLASSES` classes unlike each other are placed item by item (`distinct`), and the
     exact solver is not asked.
@@ -37,17 +49,40 @@ def solve(instance: Instance, exact_s: float = EXACT_S) -> Plan:
 
 
 def _classes(instance: Instance, exact_s: float) -> Plan:
-    flat = problem(instance)
-    relaxed = Relaxation(flat).solve()
-    room = rounded(flat, relaxed.copies, relaxed.prices)
-    repair(room, bound.reduced_usd(flat, relaxed.prices))
-    if flat.of_class.size > EXACT_ARCS or gap(objective(room), relaxed.lower_usd) <= CLOSE:
-        return assemble(instance, room, relaxed.prices, "classes")
-    improve(room)
-    if exact_s <= 0 or gap(objective(room), relaxed.lower_usd) <= CLOSE:
-        return assemble(instance, room, relaxed.prices, "classes")
-    better, proven_usd = improved(flat, room, exact_s)
-    return assemble(instance, better, relaxed.prices, "exact", proven_usd)
+    program = Relaxation(problem(instance))
+    relaxed = program.solve()
+    room, proven_usd = _room(program, relaxed, exact_s)
+    room, over = margin.beyond(instance, room)
+    solver = "exact" if proven_usd > -math.inf else "classes"
+    plan = assemble(instance, room, relaxed.prices, solver, proven_usd, over=over)
+    return _surer(instance, program.flat, relaxed, plan) if exact_s > 0 else plan
+
+
+def _room(program: Relaxation, relaxed: Relaxed, exact_s: float) -> tuple[Room, float]:
+    """Return whole copies within the rows, and the bound that the exact solver proved."""
+    if program.flat.of_class.size > EXACT_ARCS:
+        return whole.large(program, relaxed, rounds=ROUNDS if exact_s > 0 else 0), -math.inf
+    room = whole.small(program, relaxed, is_thorough=exact_s > 0)
+    if exact_s <= 0 or whole.is_close(room, relaxed):
+        return room, -math.inf
+    return improved(program.flat, room, exact_s)
+
+
+def _surer(instance: Instance, flat: Problem, relaxed: Relaxed, plan: Plan) -> Plan:
+    """Return a plan that is as sure as asked, or the plan given."""
+    planned = nearer(instance, instance, flat, plan)
+    for _ in range(SURER):
+        if planned is None:
+            return plan
+        program = Relaxation(problem(planned))
+        room, _ = _room(program, program.solve(), 0.0)
+        copies = same_arcs(flat, program.flat, room.copies)
+        trial = assemble(instance, Room(flat, copies), relaxed.prices, "classes")
+        is_sure = trial.bound.probability >= instance.swarm.target_probability
+        if is_sure and not room.left.any():
+            return trial
+        planned = nearer(instance, planned, flat, trial)
+    return plan
 
 
 def _distinct(instance: Instance, exact_s: float) -> Plan:

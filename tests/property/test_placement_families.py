@@ -14,9 +14,12 @@ def deadlines_met(plan: Plan) -> bool:
     return bool((plan.bound.class_probability >= 0).all() and plan.bound.probability <= 1)
 
 
+THOROUGH = pytest.mark.thorough
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("load", [0.3, 0.8, 0.98])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(n, marks=THOROUGH) for n in range(1, 4))])
 def test_a_plan_is_sound_and_its_bound_is_proven(family: Family, load: float, seed: int) -> None:
     instance = generate(Recipe(600, 10, 25, load, family, seed))
     plan = solve(instance, exact_s=0.2)

@@ -56,12 +56,19 @@ def play(scene: str, seed: int, faults: Faults) -> RunClosed:
     return closed
 
 
-@pytest.mark.parametrize("start", range(0, SEEDS, CHUNK))
+CHUNKS = [
+    pytest.param(start, marks=pytest.mark.thorough if start > CHUNK else ())
+    for start in range(0, SEEDS, CHUNK)
+]
+
+
+@pytest.mark.parametrize("start", CHUNKS)
 def test_a_thousand_bad_days(start: int) -> None:
     for seed in range(start, start + CHUNK):
         play(NAMES[seed % len(NAMES)], seed, Faults())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("scene", NAMES)
 def test_days_on_which_little_works(scene: str) -> None:
     for seed in range(HEAVY_SEEDS // len(NAMES)):

@@ -26,18 +26,25 @@ EPSILON = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quota:
-    """How many more copies of each group's items each candidate takes; `group` is per item."""
+    """How many more slot-seconds of each group's items its first candidates take (groups x
+    candidates); the others take none. `group` is per item.
+
+    A copy is within as long as more than half of it is, so that rounding errs to both sides.
+    """
 
     group: Ints
-    left: Ints
+    left_s: Floats
 
-    def kept(self, item: Ints, column: Ints, worth: Floats) -> Ints:
+    def within(self, item: Ints, work_s: Floats) -> Flags:
+        """Say which of the first candidates of items (both items x candidates) still take one."""
+        return np.asarray(self.left_s[self.group[item]] > work_s / 2)
+
+    def kept(self, item: Ints, column: Ints, work_s: Floats, worth: Floats) -> Ints:
         """Return which bids are within the quota, those of most `worth` first."""
-        place = self.group[item] * self.left.shape[1] + column
+        place = self.group[item] * self.left_s.shape[1] + column
         order = np.lexsort((-worth, place))
-        _, begin, size = np.unique(place[order], return_index=True, return_counts=True)
-        rank = np.arange(order.size) - np.repeat(begin, size)
-        return np.asarray(order[rank < self.left.ravel()[place[order]]])
+        taken = running(work_s[order], place[order]) - work_s[order] / 2
+        return np.asarray(order[taken < self.left_s.ravel()[place[order]]])
 
 
 class Assignment:
@@ -74,26 +81,28 @@ class Assignment:
         room = np.where(self.site_left[:, None] >= 1, room, -1.0)
         return np.ascontiguousarray(room).ravel()
 
-    def fits(self, item: Ints, room_s: Floats) -> Flags:
-        """Say which candidates of items have room, in a domain that another copy may enter."""
-        found = room_s[self.found.row[item]] >= self.found.work_s[item]
-        found &= self.found.rank_usd[item] < CLOSED / 2
-        many = np.flatnonzero((self.chosen[item] >= 0).any(axis=1))
+    def fits(self, item: Ints, room_s: Floats, width: int | None = None) -> Flags:
+        """Say which of the first candidates of items (all without a width) have room, in a domain
+        that another copy may enter."""
+        row, work_s = self.found.row[:, :width][item], self.found.work_s[:, :width][item]
+        found = room_s[row] >= work_s
+        found &= self.found.rank_usd[:, :width][item] < CLOSED / 2
+        many = np.flatnonzero((self.copies[item] > 1) & (self.chosen[item] >= 0).any(axis=1))
         if many.size:
-            found[many] &= self._open(item[many])
+            found[many] &= self.enters(item[many, None], np.arange(found.shape[1]))
         return found
 
-    def _open(self, item: Ints) -> Flags:
-        """Say which candidates are in a domain that does not yet have its share of the item."""
-        option = self.found.option[item]
-        cell = (self.pattern[item][:, None], option)
-        domain, most = self.domain[cell], self.most[cell]
-        taken = np.zeros(option.shape, np.int64)
+    def enters(self, item: Ints, column: Ints) -> Flags:
+        """Say whether the domain of a candidate does not yet have its share of the item; items and
+        columns are broadcast against each other."""
+        pattern = self.pattern[item]
+        cell = (pattern, self.found.option[item, column])
+        domain, taken = self.domain[cell], np.zeros(np.broadcast_shapes(item.shape, column.shape))
         for ordinal in range(self.chosen.shape[1]):
-            column = self.chosen[item, ordinal]
-            there = domain[np.arange(item.size), column]
-            taken += (domain == there[:, None]) & (column >= 0)[:, None]
-        return np.asarray(taken < most)
+            other = self.chosen[item, ordinal]
+            there = self.domain[pattern, self.found.option[item, other]]
+            taken += (domain == there) & (other >= 0)
+        return np.asarray(taken < self.most[cell])
 
     def put(self, item: Ints, ordinal: Ints, column: Ints) -> None:
         """Give copies that have no place a candidate; -1 takes their place away."""
@@ -112,25 +121,29 @@ class Assignment:
 def place(plan: Assignment, reduced: Floats, penalty: float, quota: Quota | None = None) -> None:
     """Place copies that have no place, round by round, until no bid is admitted; within a quota if
     there is one."""
+    width = quota.left_s.shape[1] if quota else plan.found.work_s.shape[1]
+    reduced = reduced[:, :width]
     for _ in range(ROUNDS):
         item = np.flatnonzero(plan.missing > 0)
-        open_ = plan.fits(item, plan.room_s())
+        open_ = plan.fits(item, plan.room_s(), width)
         if quota:
-            open_ &= quota.left[quota.group[item]] >= 1
+            open_ &= quota.within(item, plan.found.work_s[:, :width][item])
         some = np.flatnonzero(open_.any(axis=1))
         item, asked = item[some], np.where(open_[some], reduced[item[some]], np.inf)
         if not item.size:
             return
         column, regret = best(asked, penalty)
-        worth = regret / plan.found.work_s[item, column]
+        work_s = plan.found.work_s[item, column]
+        worth = regret / work_s
         if quota:
-            kept = quota.kept(item, column, worth)
+            kept = quota.kept(item, column, work_s, worth)
             item, column, worth = item[kept], column[kept], worth[kept]
         taken = admitted(plan, (item, column), worth)
         item, column = item[taken], column[taken]
         plan.put(item, (plan.chosen[item] < 0).argmax(axis=1), column)
         if quota:
-            np.subtract.at(quota.left, (quota.group[item], column), 1)
+            work_s = plan.found.work_s[item, column]
+            np.subtract.at(quota.left_s, (quota.group[item], column), work_s)
 
 
 def best(asked: Floats, penalty: float) -> tuple[Ints, Floats]:

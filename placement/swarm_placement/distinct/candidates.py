@@ -1,10 +1,10 @@
 """Each item's candidate options, and the lower bound over all its options.
 
-An item keeps the options that are cheapest for its superclass at the prices of the linear program.
-The bound needs every option: each enters with a value below its reduced cost, linear in the item's
-size, charged at the cheapest row any item of the superclass may have there and admitted if it
-exists for any of them. Candidates, and options that look cheaper than them for any item, then get
-their exact value. So one small matrix product per superclass replaces the look at every pair.
+An item keeps the options its superclass should use, and those that are cheapest for the mean item
+at the prices of the linear program. The bound needs every option: each has a value below its reduced
+cost, linear in the item's size, charged at the cheapest row any item of the superclass may have
+there and admitted if it exists for any of them. Options that this makes cheaper than the candidates
+for any item get their exact value; the others cannot lower the bound.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,12 @@ from swarm_placement.distinct.grid import Grid, levels
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
 from swarm_placement.distinct.superclasses import Extents
-from swarm_placement.model import Domain, Instance, ItemClass, options
+from swarm_placement.model import Instance, options
 from swarm_placement.problem import inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+ALL = slice(None)
 CANDIDATES = 16
 CLOSED = 1e30
 """Dollars of what is not permitted; finite, so that products with zero stay numbers."""
@@ -60,27 +61,30 @@ class Candidates:
     rank_usd: Floats
     work_s: Floats
     latest_s: Floats
-    row: NDArray[np.int32]
+    row: Ints
     levels: int
 
-    def reduced_usd(self, prices: Prices) -> Floats:
-        """Return the reduced costs."""
-        site_usd = np.repeat(prices.share_usd, self.levels)
-        found = self.work_s * prices.slot_usd().ravel()[self.row]
-        found += self.rank_usd * (1 + prices.budget)
+    def reduced_usd(self, prices: Prices, item: Ints | slice = ALL) -> Floats:
+        """Return the reduced costs of some items."""
+        row = self.row[item]
+        found = self.work_s[item] * prices.slot_usd().ravel()[row]
+        found += self.rank_usd[item] * (1 + prices.budget)
         if prices.share_usd.any():
-            found += site_usd[self.row]
+            found += np.repeat(prices.share_usd, self.levels)[row]
         return found
 
 
 def candidates(
     forms: Forms, items: Items, begin: Ints, reduced: Floats, rows: Grid, count: int = CANDIDATES
 ) -> Candidates:
-    """Return the options with the least `reduced` (superclasses x options, infinite where none)."""
+    """Return the options with the least `reduced` (superclasses x options, infinite where none), the
+    least first."""
     count = min(count, reduced.shape[1])
     chosen = np.argpartition(reduced, count - 1, axis=1)[:, :count]
+    order = np.argsort(np.take_along_axis(reduced, chosen, axis=1), axis=1, kind="stable")
+    chosen = np.take_along_axis(chosen, order, axis=1)
     shape = (items.pattern.size, count)
-    option, row = np.empty(shape, np.int32), np.empty(shape, np.int32)
+    option, row = np.empty(shape, np.int32), np.empty(shape, np.int64)
     cost, rank, work, latest = (np.empty(shape) for _ in range(4))
     for one, columns in enumerate(chosen):
         here = slice(begin[one], begin[one + 1])
@@ -93,14 +97,16 @@ def candidates(
     return Candidates(option, cost, rank, work, latest, row, rows.edge_s.size)
 
 
-def reduced_usd(forms: Forms, items: Items, begin: Ints, extent: Extents, prices: Prices) -> Floats:
-    """Return the least reduced costs of mean items, superclasses x options, infinite where no item
-    may run."""
-    mean = np.add.reduceat(items.size, begin[:-1], axis=1) / np.diff(begin)
-    found, slot_usd = np.empty_like(extent.cost_usd), prices.slot_usd()
-    for one, pattern in enumerate(items.pattern[begin[:-1]]):
-        found[one] = mean[:, one] @ _below(forms, pattern, extent, one, prices, slot_usd)
-    return np.where(extent.exists, found, np.inf)
+def reduced_usd(forms: Forms, items: Items, begin: Ints, prices: Prices) -> Floats:
+    """Return the reduced costs of the mean item of each superclass, superclasses x options."""
+    number = np.diff(begin)
+    mean = (np.add.reduceat(items.size, begin[:-1], axis=1) / number).T[:, None]
+    pattern, slot_usd = items.pattern[begin[:-1]], prices.slot_usd()
+    deadline_s = (np.add.reduceat(items.deadline_s, begin[:-1]) / number)[:, None]
+    level = levels(deadline_s - (mean @ forms.hop_s[pattern])[:, 0], slot_usd.shape[1])
+    found = (mean @ forms.work_s[pattern])[:, 0] * slot_usd[forms.site, level]
+    found += (mean @ forms.cost_usd[pattern])[:, 0] * (1 + prices.budget)
+    return np.asarray(found + prices.share_usd[forms.site])
 
 
 def lower_usd(
@@ -111,24 +117,29 @@ def lower_usd(
     extent: Extents,
     prices: Prices,
     penalty: float,
+    table: tuple[Ints, Ints],
 ) -> Floats:
     """Return per item the least sum of reduced costs of its copies in different domains, each at
-    most the penalty, or less than that."""
+    most the penalty, or less than that; `table` is that of the domains."""
     own = found.cost_usd + (found.reduced_usd(prices) - found.rank_usd)
     total, slot_usd = np.empty(items.pattern.size), prices.slot_usd()
-    depth = np.minimum(items.copies[begin[:-1]], own.shape[1])
+    small = np.minimum.reduceat(items.size, begin[:-1], axis=1)
     for one, pattern in enumerate(items.pattern[begin[:-1]]):
-        here = slice(begin[one], begin[one + 1])
+        here, columns = slice(begin[one], begin[one + 1]), found.option[begin[one]]
+        copies = items.sample[pattern].copies
+        domains = (table[0][pattern], table[1][pattern])
+        nearest = nearest_usd(copies, own[here], columns, domains, penalty)
+        last = nearest.max(axis=1)
         form = _below(forms, pattern, extent, one, prices, slot_usd)
-        reduced = items.size[:, here].T @ form
-        columns = found.option[begin[one]]
-        reduced[:, columns] = own[here]
-        last = np.partition(own[here], depth[one] - 1, axis=1)[:, depth[one] - 1]
-        nearer = np.flatnonzero((reduced < last[:, None]).any(axis=0))
-        columns = np.setdiff1d(nearer, columns)
-        if columns.size:
-            reduced[:, columns] = _exact(forms, items, here, columns, prices, slot_usd)
-        total[here] = least_usd(forms.instance, items.sample[pattern], reduced, penalty)
+        maybe = small[:, one] @ form < last.max()
+        maybe[columns] = False
+        more = np.flatnonzero(maybe)
+        more = more[(items.size[:, here].T @ form[:, more] < last[:, None]).any(axis=0)]
+        if more.size:
+            exact = _exact(forms, items, here, more, prices, slot_usd)
+            reduced, columns = np.concatenate((own[here], exact), axis=1), np.append(columns, more)
+            nearest = nearest_usd(copies, reduced, columns, domains, penalty)
+        total[here] = nearest.sum(axis=1)
     return total
 
 
@@ -154,32 +165,32 @@ def _exact(
     return np.asarray(np.where(arc.exists, reduced + prices.share_usd[site], CLOSED))
 
 
-def least_usd(instance: Instance, one: ItemClass, reduced: Floats, penalty: float) -> Floats:
-    """Return the least sum for the copies of each item (items x options)."""
-    if one.copies == 1:
-        return np.asarray(np.minimum(reduced.min(axis=1), penalty))
-    domain, most = domains(instance, one.across, one.copies)
+def nearest_usd(
+    copies: int, reduced: Floats, columns: Ints, domains: tuple[Ints, Ints], penalty: float
+) -> Floats:
+    """Return the cheapest places for the copies of each item (items x copies), at most the penalty
+    each; `reduced` is items x columns, which are options, `domains` a row of `domain_table`."""
+    if copies == 1:
+        return np.asarray(np.minimum(reduced.min(axis=1), penalty)[:, None])
+    domain, most = (part[columns] for part in domains)
     order = np.argsort(domain, kind="stable")
     ranked = domain[order]
     begins = np.flatnonzero(np.diff(ranked, prepend=-1))
     cheapest = np.minimum.reduceat(reduced[:, order], begins, axis=1)
     cheapest = np.repeat(cheapest, most[order[begins]], axis=1)
-    if cheapest.shape[1] < one.copies:
-        missing = np.full((reduced.shape[0], one.copies - cheapest.shape[1]), penalty)
+    if cheapest.shape[1] < copies:
+        missing = np.full((reduced.shape[0], copies - cheapest.shape[1]), penalty)
         cheapest = np.concatenate((cheapest, missing), axis=1)
-    nearest = np.partition(cheapest, one.copies - 1, axis=1)[:, : one.copies]
-    return np.asarray(np.minimum(nearest, penalty).sum(axis=1))
+    nearest = np.partition(cheapest, copies - 1, axis=1)[:, :copies]
+    return np.asarray(np.minimum(nearest, penalty))
 
 
 def domain_table(instance: Instance, items: Items) -> tuple[Ints, Ints]:
     """Return, patterns x options, the domain and how many copies of one item it may take."""
-    found = [domains(instance, one.across, one.copies) for one in items.sample]
-    return np.stack([number for number, _ in found]), np.stack([most for _, most in found])
-
-
-def domains(instance: Instance, across: Domain, copies: int) -> tuple[Ints, Ints]:
-    """Return the domain of each option, and how many copies of one item it may take."""
     site = np.array([way.site for way in options(instance)], np.int64)
-    number = arcs.domain_numbers(across, instance.sites)[site]
     nodes = np.array([one.nodes for one in instance.sites], np.int64)[site]
-    return number, np.minimum(nodes, copies) if across == "node" else np.ones_like(number)
+    ones = np.ones_like(nodes)
+    kinds = {one.across for one in items.sample}
+    number = {across: arcs.domain_numbers(across, instance.sites)[site] for across in kinds}
+    most = [np.minimum(nodes, one.copies) if one.across == "node" else ones for one in items.sample]
+    return np.stack([number[one.across] for one in items.sample]), np.stack(most)

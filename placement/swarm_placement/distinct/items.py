@@ -1,18 +1,20 @@
 """Items as columns, sorted into patterns: items of one pattern differ in numbers only."""
 
+from collections import defaultdict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement import arcs
+from swarm_placement.attributes import budgets, deadlines, numbers
 from swarm_placement.model import Instance, ItemClass, Needs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-NEEDS = attrgetter("needs")
 NAMES = attrgetter("kind", "copies", "across", "behavior", "dataset", "data_site")
 
 
@@ -49,68 +51,53 @@ def items(instance: Instance) -> Items:
     """Return the items of all classes, by class."""
     classes = instance.classes
     pattern, sample = patterns(classes)
-    many = column(classes, "items").astype(np.int64)
-    of_class = np.repeat(np.arange(len(classes)), many)
-    copies = column(classes, "copies").astype(np.int64)[of_class]
-    work_s, sigma = column(classes, "work_s"), column(classes, "sigma")
+    many, copies, work_s, sigma, data_bytes, tokens_in, tokens_out = numbers(classes)
+    of_class = np.repeat(np.arange(len(classes)), many.astype(np.int64))
+    copies = copies.astype(np.int64)[of_class]
     known = set(instance.durations.kinds) if instance.durations else set[str]()
     tabled = np.array([one.kind in known for one in sample])[pattern]
     quantile = arcs.quantile_s(work_s, sigma, instance.swarm.item_probability)
     size = np.stack(
         (
             np.ones(work_s.size),
-            column(classes, "data_bytes"),
+            data_bytes,
             work_s,
             np.where(tabled, work_s, quantile),
-            column(classes, "input_tokens"),
-            column(classes, "output_tokens"),
+            tokens_in,
+            tokens_out,
         )
     )
     last_s = instance.swarm.deadline_s - instance.swarm.reserve_s
-    deadline_s = np.fmin(optional(classes, "deadline_s"), last_s)
-    budget_usd = np.fmin(optional(classes, "budget_usd"), np.inf)
+    deadline_s = np.fmin(deadlines(classes)[0], last_s)
+    budget_usd = np.fmin(budgets(classes)[0], np.inf)
     return Items(
         of_class, np.cumsum(copies) - copies, copies, pattern[of_class], size[:, of_class],
         sigma[of_class], deadline_s[of_class], budget_usd[of_class], sample,
     )  # fmt: skip
 
 
-def column(classes: Sequence[ItemClass], name: str) -> Floats:
-    """Return one number of each class."""
-    return np.fromiter(map(attrgetter(name), classes), np.float64, len(classes))
-
-
-def optional(classes: Sequence[ItemClass], name: str) -> Floats:
-    """Return one number of each class, NaN where there is none."""
-    return np.array(list(map(attrgetter(name), classes)), np.float64)
-
-
 def patterns(classes: Sequence[ItemClass]) -> tuple[Ints, tuple[ItemClass, ...]]:
     """Return the pattern of each class, and one class of each pattern.
 
-    A pattern is everything but numbers of size, and whether there is data to move at all.
+    A pattern is everything but numbers of size, and whether there is data to move at all. Patterns
+    are sorted, requirements first, so that neighbours are like each other.
     """
-    number: dict[Hashable, int] = {}
-    keys = zip(
-        map(id, map(NEEDS, classes)),
-        map(NAMES, classes),
-        (column(classes, "data_bytes") > 0).tolist(),
-        strict=True,
-    )
-    by_object = np.array([number.setdefault(key, len(number)) for key in keys])
+    number: dict[Hashable, int] = defaultdict(count().__next__)
+    keys = ((id(one.needs), NAMES(one), one.data_bytes > 0) for one in classes)
+    by_object = np.fromiter(map(number.__getitem__, keys), np.int64, len(classes))
     _, where = np.unique(by_object, return_index=True)
     kept = [classes[index] for index in where.tolist()]
     asked = [(needs_key(one.needs), NAMES(one), one.data_bytes > 0) for one in kept]
-    rank = {key: index for index, key in enumerate(dict.fromkeys(asked))}
+    rank = {key: index for index, key in enumerate(sorted(set(asked)))}
     same = np.array([rank[key] for key in asked])
     _, first = np.unique(same, return_index=True)
     return same[by_object], tuple(kept[index] for index in first.tolist())
 
 
-def needs_key(needs: Needs) -> Hashable:
-    """Return hard requirements as something that can be compared and hashed."""
+def needs_key(needs: Needs) -> tuple[tuple[object, ...], ...]:
+    """Return hard requirements as something that can be sorted and hashed."""
     return (
-        frozenset(needs.capabilities.items()),
-        frozenset(needs.hardware.items()),
-        needs.residency,
+        tuple(sorted(needs.residency)),
+        tuple(sorted(needs.hardware.items())),
+        tuple(sorted(needs.capabilities.items())),
     )

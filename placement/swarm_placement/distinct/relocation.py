@@ -7,6 +7,8 @@ from swarm_placement.distinct.bidding import Assignment, admitted
 
 Ints = NDArray[np.int64]
 SWEEPS = 3
+SAVING = 1e-6
+"""Share of its cost that a copy saves at least by moving."""
 
 
 def relocate(plan: Assignment, sweeps: int = SWEEPS) -> None:
@@ -14,25 +16,31 @@ def relocate(plan: Assignment, sweeps: int = SWEEPS) -> None:
 
     A sweep counts what a copy leaves as free only for the next one, so moves never exceed a row.
     """
-    found = plan.found
     for _ in range(sweeps):
-        moved = 0
-        for ordinal in range(plan.chosen.shape[1]):
-            item = np.flatnonzero(plan.chosen[:, ordinal] >= 0)
-            now = plan.chosen[item, ordinal]
-            dearer = found.rank_usd[item] - found.rank_usd[item, now][:, None]
-            some = np.flatnonzero((dearer < 0).any(axis=1))
-            item, dearer = item[some], dearer[some]
-            dearer = np.where(plan.fits(item, plan.room_s()), dearer, 0.0)
-            column = dearer.argmin(axis=1)
-            gain = -dearer[np.arange(item.size), column]
-            some = np.flatnonzero(gain > 0)
-            item, column, gain = item[some], column[some], gain[some]
-            taken = admitted(plan, (item, column), gain / found.work_s[item, column])
-            plan.put(item[taken], np.full(taken.size, ordinal), column[taken])
-            moved += taken.size
+        moved = sum(_sweep(plan, ordinal) for ordinal in range(plan.chosen.shape[1]))
         if not moved:
             return
+
+
+def _sweep(plan: Assignment, ordinal: int) -> int:
+    """Move copies of one ordinal; return how many moved."""
+    found = plan.found
+    item = np.flatnonzero(plan.chosen[:, ordinal] >= 0)
+    now = found.rank_usd[item, plan.chosen[item, ordinal]]
+    at, column = np.nonzero(found.rank_usd[item] < (now * (1 - SAVING))[:, None])
+    room_s = plan.room_s()
+    item, now = item[at], now[at]
+    fits = room_s[found.row[item, column]] >= found.work_s[item, column]
+    item, column, now = item[fits], column[fits], now[fits]
+    fits = (plan.copies[item] == 1) | plan.enters(item, column)
+    item, column, now = item[fits], column[fits], now[fits]
+    gain = now - found.rank_usd[item, column]
+    order = np.lexsort((-gain, item))
+    order = order[np.flatnonzero(np.diff(item[order], prepend=-1))]
+    item, column, gain = item[order], column[order], gain[order]
+    taken = admitted(plan, (item, column), gain / found.work_s[item, column])
+    plan.put(item[taken], np.full(taken.size, ordinal), column[taken])
+    return int(taken.size)
 
 
 def within_budget(plan: Assignment, budget_usd: float) -> None:

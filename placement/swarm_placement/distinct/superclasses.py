@@ -1,9 +1,9 @@
 """Superclasses: items of one pattern with deadlines and sizes near each other.
 
-Within a pattern items are cut at quantiles of the deadline, and those parts at quantiles of work; a
-superclass stands for its mean item. The linear program over superclasses gives the prices from
-which everything else starts; which items share a superclass decides about speed and quality, never
-about what is allowed.
+Within a pattern items are cut at quantiles of their slack (deadline less planned work), and those
+parts at quantiles of work. Superclasses that follow each other make up runs; a run stands for its
+mean item. The linear program over runs gives the prices from which everything else starts; which
+items are together decides about speed and quality, never about what is allowed.
 """
 
 from dataclasses import dataclass, replace
@@ -20,10 +20,15 @@ from swarm_placement.problem import Problem
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-ARCS = 60_000
-"""Superclasses x options aimed at; every pattern has a superclass of its own, though."""
-LEAST_ITEMS = 8
+ARCS = 70_000
+"""Superclasses x options aimed at."""
+PER_PATTERN = 4
+"""Superclasses a pattern has on average at least, as long as `MOST_ARCS` permit."""
+MOST_ARCS = 400_000
+LEAST_ITEMS = 2
 """Items a superclass has on average, at least."""
+BY_SLACK = 0.75
+"""Of n parts of a pattern, n to this power are by slack: it decides which rows a copy is in."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +48,11 @@ def ordered(items: Items, target: int) -> tuple[Items, Ints]:
     the number of superclasses aimed at."""
     many = np.bincount(items.pattern)
     cells = np.maximum(1, np.rint(target * many / items.pattern.size)).astype(np.int64)
-    across = np.ceil(np.sqrt(cells)).astype(np.int64)
+    across = np.ceil(cells**BY_SLACK).astype(np.int64)
+    within = np.maximum(1, np.rint(cells / across)).astype(np.int64)
+    slack_s = items.deadline_s - items.size[3]
     key = items.pattern
-    for values, parts in ((items.deadline_s, across), (items.size[2], -(-cells // across))):
+    for values, parts in ((slack_s, across), (items.size[2], within)):
         order = np.lexsort((values, key))
         _, begin, size = np.unique(key[order], return_index=True, return_counts=True)
         rank = np.arange(order.size) - np.repeat(begin, size)
@@ -58,9 +65,10 @@ def ordered(items: Items, target: int) -> tuple[Items, Ints]:
     return items.taken(order), np.append(begin, order.size)
 
 
-def target(items: int, options: int) -> int:
-    """Return how many superclasses to aim at: what `ARCS` and `LEAST_ITEMS` permit."""
-    return max(1, min(ARCS // max(1, options), items // LEAST_ITEMS))
+def target(items: int, options: int, patterns: int) -> int:
+    """Return how many superclasses to aim at."""
+    many = min(PER_PATTERN * patterns, MOST_ARCS // max(1, options))
+    return max(1, min(max(ARCS // max(1, options), many), items // LEAST_ITEMS))
 
 
 def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
@@ -93,28 +101,34 @@ def capacity_grid(instance: Instance, found: Extents) -> Grid:
     )
 
 
-def standing_for(begin: Ints, most: int) -> tuple[Ints, Ints]:
-    """Return which superclasses the linear program sees, and how many items each stands for.
+def runs(items: Items, begin: Ints, most: int) -> Ints:
+    """Return at which superclasses runs begin, about `most` of them.
 
-    These are all of them up to `most`; beyond, every n-th, which stands for its neighbours too.
+    Runs keep within a pattern, unless there are more patterns than runs: then they are equally long,
+    and a run has the pattern of its first superclass.
     """
-    size = np.diff(begin)
-    chosen = np.arange(0, size.size, -(-size.size // most))
-    return chosen, np.add.reduceat(size, chosen)
+    pattern = items.pattern[begin[:-1]]
+    first = np.flatnonzero(np.diff(pattern, prepend=-1))
+    if first.size >= most:
+        return np.arange(0, pattern.size, -(-pattern.size // most))
+    many = np.diff(np.append(first, pattern.size))
+    parts = np.minimum(many, np.maximum(1, np.rint(most * many / pattern.size))).astype(np.int64)
+    rank = np.arange(pattern.size) - np.repeat(first, many)
+    part = rank * np.repeat(parts, many) // np.repeat(many, many)
+    return np.flatnonzero((np.diff(pattern, prepend=-1) != 0) | (np.diff(part, prepend=-1) != 0))
 
 
-def aggregated(
-    instance: Instance, items: Items, begin: Ints, chosen: Ints, number: Ints
-) -> Problem:
-    """Return the problem of the chosen superclasses' mean items, `number` of each."""
-    own = np.diff(begin)
-    size = (np.add.reduceat(items.size, begin[:-1], axis=1) / own)[:, chosen]
-    deadline_s = (np.add.reduceat(items.deadline_s, begin[:-1]) / own)[chosen]
+def aggregated(instance: Instance, items: Items, begin: Ints) -> Problem:
+    """Return the problem of the mean items of runs; `begin` is where each begins among the items,
+    with the end."""
+    number = np.diff(begin)
+    size = np.add.reduceat(items.size, begin[:-1], axis=1) / number
+    deadline_s = np.add.reduceat(items.deadline_s, begin[:-1]) / number
     sigma = arcs.sigma_of(size[2], size[3], instance.swarm.item_probability)
     columns = (number, *size[[1, 2, 4, 5]], sigma, deadline_s)
     classes = tuple(
-        _mean(items.sample[items.pattern[begin[one]]], *values)
-        for one, *values in zip(chosen, *(row.tolist() for row in columns), strict=True)
+        _mean(items.sample[items.pattern[first]], *values)
+        for first, *values in zip(begin, *(row.tolist() for row in columns), strict=False)
     )
     return problem.problem(replace(instance, classes=classes), problem.LEVEL_RATIO)
 

@@ -14,16 +14,22 @@ ROUNDS = 8
 
 
 def widen(
-    plan: Assignment, forms: Forms, items: Items, group: Ints, prices: Prices, penalty: float
+    plan: Assignment,
+    forms: Forms,
+    items: Items,
+    prices: Prices,
+    reduced: NDArray[np.float64],
+    penalty: float,
 ) -> None:
-    """Place copies anywhere; `group` is the superclass of each item."""
+    """Place copies anywhere; `reduced` are the candidates' costs at the prices."""
     for _ in range(ROUNDS):
         item = np.flatnonzero(plan.missing > 0)
         if not item.size:
             return
-        for part in np.split(item, np.flatnonzero(np.diff(group[item])) + 1):
+        for part in np.split(item, np.flatnonzero(np.diff(items.pattern[item])) + 1):
             _renew(plan, forms, items, part, prices)
-        place(plan, plan.found.reduced_usd(prices), penalty)
+        reduced[item] = plan.found.reduced_usd(prices, item)
+        place(plan, reduced, penalty)
         if plan.missing[item].sum() == plan.missing.sum() == 0:
             return
         if not (plan.missing[item] == 0).any():
@@ -31,7 +37,7 @@ def widen(
 
 
 def _renew(plan: Assignment, forms: Forms, items: Items, item: Ints, prices: Prices) -> None:
-    """Give items of one superclass the cheapest options with room; what they have stays."""
+    """Give items of one pattern the cheapest options with room; what they have stays."""
     found, pattern = plan.found, items.pattern[item[0]]
     site = forms.site
     exact = forms.arcs(items, item, np.arange(site.size))

@@ -2,7 +2,7 @@
 
 from swarm_placement.policies.drift import SiteDrift, first_alarm
 from swarm_placement.policies.hedging import HedgeBudget, hedge_after_s
-from swarm_placement.policies.spot import SpotChoice, SpotTerms, choose
+from swarm_placement.policies.spot import SpotChoice, SpotTerms, choose, choose_in_swarm
 from swarm_placement.policies.warm_pool import LoadTerms, WarmPool
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "SpotTerms",
     "WarmPool",
     "choose",
+    "choose_in_swarm",
     "first_alarm",
     "hedge_after_s",
 ]

@@ -4,7 +4,8 @@ Preemptions arrive as a Poisson process. Spot is tried as long as even a preempt
 moment of the try leaves time to finish on demand; then work goes on demand and is safe. Source of
 the rule: Wu et al., Can't Be Late: Optimizing Spot Instance Savings under Deadlines (NSDI 2024),
 where it is the safety net; of the restart formula: Young, A First Order Approximation to the
-Optimum Checkpoint Interval (1974), with the interval being the whole work.
+Optimum Checkpoint Interval (1974), with the interval being the whole work. A swarm keeps one net for
+all its items, since losses of single slots even out.
 """
 
 import math
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from swarm_placement.errors import UsageError
 
 SECONDS_PER_HOUR = 3600.0
+SURE = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,26 @@ def choose(terms: SpotTerms, slack_s: float) -> SpotChoice:
     if tries == 0 or spot >= demand:
         return SpotChoice(spot=False, cost_usd=demand, tries=0, success=0.0)
     return SpotChoice(spot=True, cost_usd=spot, tries=tries, success=1.0 - terms.loss**tries)
+
+
+def choose_in_swarm(
+    terms: SpotTerms, waiting: int, executing: int, slots: int, left_s: float
+) -> bool:
+    """Say whether the next of many equal items starts on spot; ask at every start.
+
+    `waiting` (this one included) and `executing` items share `slots` slots for `left_s` seconds. A
+    lost try costs the swarm one slot for a while, not the whole of it: spot is taken while the
+    slot-seconds that remain when all is done on demand cover the tries that may be lost at once,
+    the mean and `SURE` standard deviations (binomial), and while the item itself could still end
+    on demand after a loss at the last moment.
+    """
+    dear = terms.try_s * terms.demand_usd_per_s
+    if mean_restarting_s(terms) * terms.spot_usd_per_s >= dear or not tries_within(terms, left_s):
+        return False
+    begun = waiting + executing / 2  # what executes is half done, on average
+    spare_s = slots * (left_s - (terms.demand_s - terms.try_s)) - begun * terms.try_s
+    spread = math.sqrt(slots * terms.loss * (1 - terms.loss))
+    return spare_s >= min(slots, slots * terms.loss + SURE * spread) * terms.try_s
 
 
 def mean_restarting_s(terms: SpotTerms) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm_placement.attributes import NUMBERS, budgets, deadlines, numbers
 from swarm_placement.errors import UnitWarning, UsageError
 from swarm_placement.model import (
     Durations,
@@ -22,8 +23,8 @@ from swarm_placement.model import (
     Spot,
 )
 from swarm_placement.validation.limits import HABITS, RANGES, Floats
+from swarm_placement.validation.rules import distinct_needs
 
-OPTIONAL = ("deadline_s", "budget_usd")
 REMEDIES = {
     "slots": "Say how many copies run there at once, or leave the site out.",
     "items": "Say how many items are alike, or leave the class out.",
@@ -133,17 +134,14 @@ def _entries(value: Any) -> Iterable[tuple[str, float]]:
 
 def _of_classes(classes: Sequence[ItemClass]) -> Iterator[Column]:
     """Yield the numbers of the classes, read in one pass: there may be 100,000 of them."""
-    fields = tuple(field for field in RANGES[ItemClass] if field not in OPTIONAL)
-    cells = chain.from_iterable(map(attrgetter(*fields), classes))
-    table = np.fromiter(cells, np.float64, len(classes) * len(fields)).reshape(-1, len(fields))
     everywhere = np.arange(len(classes))
-    for number, field in enumerate(fields):
-        yield Column(ItemClass, field, table[:, number], _class_path(field, everywhere))
-    for field in OPTIONAL:
-        held = list(map(attrgetter(field), classes))
-        given = np.fromiter((one is not None for one in held), np.bool_, len(held))
-        values = np.fromiter(held, np.float64, len(held))[given]
-        yield Column(ItemClass, field, values, _class_path(field, np.flatnonzero(given)))
+    for field, values in zip(NUMBERS, numbers(classes), strict=True):
+        yield Column(ItemClass, field, values, _class_path(field, everywhere))
+    for field, (values, given) in (
+        ("deadline_s", deadlines(classes)),
+        ("budget_usd", budgets(classes)),
+    ):
+        yield Column(ItemClass, field, values[given], _class_path(field, np.flatnonzero(given)))
 
 
 def _class_path(field: str, places: NDArray[np.int64]) -> Callable[[int], str]:
@@ -152,25 +150,24 @@ def _class_path(field: str, places: NDArray[np.int64]) -> Callable[[int], str]:
 
 def _of_needs(classes: Sequence[ItemClass]) -> Iterator[Column]:
     """Yield the levels that classes need; many classes usually share few `Needs`."""
-    objects = list(map(attrgetter("needs"), classes))
-    distinct = list({id(one): one for one in objects}.values())
+    distinct = distinct_needs(classes)
     for field in RANGES[Needs]:
         levels = list(map(attrgetter(field), distinct))
         values = chain.from_iterable(one.values() for one in levels)
         many = sum(map(len, levels))
-        path = _needs_path(field, objects, distinct)
+        path = _needs_path(field, classes, distinct)
         yield Column(Needs, field, np.fromiter(values, np.float64, many), path)
 
 
 def _needs_path(
-    field: str, objects: Sequence[Needs], distinct: Sequence[Needs]
+    field: str, classes: Sequence[ItemClass], distinct: Sequence[Needs]
 ) -> Callable[[int], str]:
     """Return what finds the path of a level at its first class."""
 
     def path(number: int) -> str:
         cells = ((one, name) for one in distinct for name in getattr(one, field))
         needs, name = next(islice(cells, number, None))
-        at = next(index for index, one in enumerate(objects) if one is needs)
+        at = next(index for index, one in enumerate(classes) if one.needs is needs)
         return f"classes[{at}].needs.{field}.{name}"
 
     return path

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement.arcs import domain_name
 from swarm_placement.errors import UsageError
-from swarm_placement.model import Durations, Instance, ItemClass, Site, Swarm
+from swarm_placement.model import Durations, Instance, ItemClass, Needs, Site, Swarm
 from swarm_placement.validation.names import nearest, repeated
 
 
@@ -44,12 +43,15 @@ def deadline(swarm: Swarm) -> Iterator[UsageError]:
 def residency(instance: Instance) -> Iterator[UsageError]:
     """Yield a problem for each set of tags that no site carries, at the first class that has it."""
     carried = set(chain(*(site.residency for site in instance.sites)))
-    asked = list(map(attrgetter("needs.residency"), instance.classes))
-    missing = {
-        tags for tags in set(asked) if not any(tags <= site.residency for site in instance.sites)
-    }
-    for index in sorted(map(asked.index, missing)):
-        tags = asked[index]
+    asked = {needs.residency for needs in distinct_needs(instance.classes)}
+    missing = {tags for tags in asked if not any(tags <= site.residency for site in instance.sites)}
+    if not missing:
+        return
+    first: dict[frozenset[str], int] = {}
+    for index, one in enumerate(instance.classes):
+        if one.needs.residency in missing:
+            first.setdefault(one.needs.residency, index)
+    for tags, index in first.items():
         strange = sorted(tags - carried)
         if strange:
             message, hint = f"No site carries {strange[0]!r}.", nearest(strange[0], carried)
@@ -59,12 +61,18 @@ def residency(instance: Instance) -> Iterator[UsageError]:
         yield UsageError("instance.residency", f"classes[{index}].needs.residency", message, hint)
 
 
+def distinct_needs(classes: Sequence[ItemClass]) -> list[Needs]:
+    """Return each `Needs` object once, in the order of the classes; many classes usually share
+    few."""
+    return list({id(one.needs): one.needs for one in classes}.values())
+
+
 def domains(instance: Instance) -> Iterator[UsageError]:
     """Yield a problem for each class with more copies than domains with the residency it needs."""
-    copies = np.fromiter(map(attrgetter("copies"), instance.classes), np.float64)
     room: dict[tuple[str, frozenset[str]], int] = {}
-    for index in np.flatnonzero(copies > 1).tolist():
-        one = instance.classes[index]
+    for index, one in enumerate(instance.classes):
+        if one.copies <= 1:
+            continue
         key = (one.across, one.needs.residency)
         if key not in room:
             room[key] = _room(instance.sites, one)

@@ -52,6 +52,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(shutil.which("bwrap") is None, reason="a disk of its own needs bubblewrap")
 def test_a_full_disk_stops_the_run_and_room_lets_it_go_on(tmp_path: Path):
     scene = tmp_path / "scene.py"

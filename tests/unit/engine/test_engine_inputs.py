@@ -16,6 +16,7 @@ from swarm_ray.testing.endpoint import Said, endpoint
 SKILL = "def sort(inputs, ctx):\n    return len(str(inputs['letter']))\n"
 
 
+@pytest.mark.thorough
 def test_a_hundred_thousand_items_open_quickly_and_in_bounded_memory(town: Town):
     bundle = packed(letters(SKILL))
     items = [f"letter {n}" for n in range(100_000)]

@@ -72,6 +72,7 @@ def test_a_hanging_worker_is_killed_and_its_exit_reported(place: Any) -> None:
     assert place.still_serves()
 
 
+@pytest.mark.thorough
 def test_a_spinning_worker_is_ended_by_the_kernel_at_its_processor_limit(place: Any) -> None:
     with place.desk(place.policy(cpu_s=1)) as desk:
         desk.run("spins", {})
@@ -87,6 +88,7 @@ def test_a_worker_cannot_fork_but_may_use_threads_and_event_loops(place: Any) ->
     assert place.output("event_loop") == "awaited"
 
 
+@pytest.mark.thorough
 def test_a_worker_that_eats_memory_meets_its_limit(place: Any) -> None:
     result = place.result("eats_memory")
     assert (result["class"], result["code"]) == ("input", "worker.out_of_memory")

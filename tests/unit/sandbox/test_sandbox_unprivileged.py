@@ -45,6 +45,7 @@ def command(seen: dict[str, Path]) -> list[str]:
     return ["unshare", "--mount", "sh", "-c", enter, "sh"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["landlock", "bwrap"])
 def test_the_escapes_fail_for_an_ordinary_user_too(name: str, driver_named: Any) -> None:
     driver_named(name)

@@ -38,6 +38,7 @@ def replayed(forecaster: Forecaster, series: History, size: int = 50) -> np.ndar
 
 
 @pytest.mark.parametrize("boost", [False, True])
+@pytest.mark.thorough
 def test_every_site_is_covered_while_it_drifts(boost: bool) -> None:
     seed = 21
     series = drifting_series(Drift(executions=15_000, sites=6), np.random.default_rng(seed))
@@ -74,6 +75,7 @@ def test_a_new_pair_borrows_the_record_of_its_site() -> None:
     assert AdaptiveConformal(LEVELS).offsets(CELL) == pytest.approx([0.0, 0.0])
 
 
+@pytest.mark.thorough
 def test_quantiles_rise_along_a_row_whatever_was_observed() -> None:
     series = drifting_series(Drift(executions=4_000), np.random.default_rng(2))
     forecaster = Forecaster.fit(series, boost=True, seed=1)
@@ -93,6 +95,7 @@ def test_the_mean_is_that_of_the_log_normal_through_the_quantiles() -> None:
     assert forecast.mean_s[0] == pytest.approx(drawn.mean(), rel=0.1), f"seed {seed}"
 
 
+@pytest.mark.thorough
 def test_features_decide_which_model_serves() -> None:
     for weight, wanted in ((1.0, "boosted"), (0.0, "empirical")):
         seed = 31
@@ -123,6 +126,7 @@ def test_a_forecaster_goes_on_from_plain_data_as_if_nothing_had_happened() -> No
     assert replayed(other, rest) == pytest.approx(replayed(one, rest), rel=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_refresh_keeps_coverage() -> None:
     seed = 17
     series = drifting_series(Drift(executions=12_000, sites=4), np.random.default_rng(seed))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from swarm_placement.errors import UsageError
-from swarm_placement.policies import SpotTerms, choose
+from swarm_placement.policies import SpotTerms, choose, choose_in_swarm
 from swarm_placement.policies.spot import (
     expected_cost_usd,
     mean_restarting_s,
@@ -82,3 +82,23 @@ def test_restarting_for_ever_takes_what_simulation_says() -> None:
 def test_terms_that_mean_nothing_are_refused(field: str, wrong: float) -> None:
     with pytest.raises(UsageError, match=field):
         replace(HOUR, **{field: wrong})
+
+
+def test_a_swarm_takes_spot_while_all_its_losses_at_once_fit_on_demand() -> None:
+    swarm = {"waiting": 19, "executing": 1, "slots": 10}
+    work_s = 19.5 * HOUR.try_s / 10 + HOUR.demand_s - HOUR.try_s
+    assert not choose_in_swarm(HOUR, **swarm, left_s=work_s)
+    assert choose_in_swarm(HOUR, **swarm, left_s=work_s + HOUR.try_s)
+    one_loss_s = HOUR.try_s / 10
+    assert not choose_in_swarm(HOUR, **swarm, left_s=work_s + one_loss_s)
+
+
+def test_the_last_item_of_a_swarm_keeps_its_own_way_back() -> None:
+    both_s = HOUR.try_s + HOUR.demand_s
+    assert not choose_in_swarm(HOUR, waiting=1, executing=0, slots=50, left_s=both_s - 1)
+    assert choose_in_swarm(HOUR, waiting=1, executing=0, slots=50, left_s=both_s + 1)
+
+
+def test_a_swarm_leaves_dear_spot_alone() -> None:
+    often = replace(HOUR, preemptions_per_hour=5.0)
+    assert not choose_in_swarm(often, waiting=1, executing=0, slots=10, left_s=1e9)

@@ -235,7 +235,15 @@ def test_an_explanation_is_plain_data(three_organisations):
     again = json.loads(json.dumps(found, allow_nan=False))
     assert again == found
     assert [set(copy) for copy in found["copies"]] == [
-        {"chosen", "next_best", "binding", "binding_site", "slot_usd", "minute_usd"}
+        {
+            "chosen",
+            "next_best",
+            "binding",
+            "binding_site",
+            "slot_usd",
+            "minute_usd",
+            "over_margin",
+        }
     ] * 2
 
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from swarm_placement import attributes
 from swarm_placement.errors import UnitWarning, UsageError
 from swarm_placement.generate import FAMILIES, Recipe, generate
 from swarm_placement.model import Durations, ItemClass, Link, Needs, Occupancy, Offer, Spot
 from swarm_placement.validation import check, doubts, problems, site_problems
+from swarm_placement.validation.limits import RANGES
 
 
 def with_class(instance, number, **changes):
@@ -340,3 +342,13 @@ def test_sites_are_judged_before_anybody_asks_anything_of_them(three_organisatio
         "sites[1].offers[1].model",
     }
     assert [one.field for one in site_problems((), models, ())] == ["sites"]
+
+
+def test_every_number_of_a_class_that_has_a_range_is_read() -> None:
+    assert {*attributes.NUMBERS, "deadline_s", "budget_usd"} == set(RANGES[ItemClass])
+    one = ItemClass("a", 2, 3.0, 0.1, copies=4, data_bytes=5.0, input_tokens=6.0, output_tokens=7.0)
+    read = dict(zip(attributes.NUMBERS, attributes.numbers([one, one])[:, 1], strict=True))
+    assert read == {name: getattr(one, name) for name in attributes.NUMBERS}
+    held = [ItemClass("a", 1, 1.0, deadline_s=9.0), one]
+    assert attributes.deadlines(held)[1].tolist() == [True, False]
+    assert not attributes.budgets(held)[1].any()

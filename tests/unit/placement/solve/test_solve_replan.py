@@ -80,3 +80,39 @@ def test_events_follow_each_other() -> None:
         found = replanner.replan(plan, gone)
         assert check_plan(found.instance, found.plan) == []
         plan = replace(found.plan)
+
+
+def test_copies_return_to_a_site_that_is_back_if_that_saves_what_a_move_costs() -> None:
+    instance = Instance(Swarm(60.0, moves_share=1.0), (ItemClass("work", 30, 10.0, 0.0),), SITES)
+    plan, replanner = solve(instance), Replanner(instance)
+    lost = replanner.replan(plan, {"a": 0}).plan
+    assert lost.bound.cost_usd > plan.bound.cost_usd
+    kept = replanner.replan(lost, {})
+    assert kept.moved.size == 0
+    assert np.array_equal(kept.plan.option, lost.option)
+    returned = replanner.replan(lost, {}, move_usd=0.0)
+    assert returned.plan.bound.cost_usd == pytest.approx(plan.bound.cost_usd)
+    assert check_plan(returned.instance, returned.plan) == []
+    saved = 10.0 * (SITES[2].usd_per_slot_s - SITES[0].usd_per_slot_s)
+    dear = replanner.replan(lost, {}, move_usd=saved * 1.001)
+    assert dear.moved.size == 0
+
+
+def test_no_more_copies_return_than_may_move() -> None:
+    instance = Instance(Swarm(60.0, moves_share=0.2), (ItemClass("work", 30, 10.0, 0.0),), SITES)
+    replanner = Replanner(instance)
+    lost = replanner.replan(solve(instance), {"a": 0}).plan
+    returned = replanner.replan(lost, {}, move_usd=0.0)
+    assert 0 < returned.moved.size <= 6
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_move_saves_less_than_its_price(seed: int) -> None:
+    instance = generate(Recipe(800, 12, 20, 0.6, "interaction", seed))
+    replanner, plan = Replanner(instance), solve(instance, exact_s=0)
+    lost = replanner.replan(plan, {instance.sites[0].name: 0}).plan
+    price = 1e-4
+    found = replanner.replan(lost, {}, move_usd=price)
+    assert check_plan(found.instance, found.plan) == []
+    saved = lost.bound.objective_usd - found.plan.bound.objective_usd
+    assert saved >= price * found.moved.size - 1e-9, f"seed {seed}"
