@@ -48,7 +48,7 @@ format: $(READY)
 	@$(BIN)/ruff check --fix -q .
 
 lock: ## resolve the dependencies anew
-	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,forecast,plot,cloud,postgres,dev]' \
+	@$(PYTHON) -m venv .venv.lock && .venv.lock/bin/pip install -q --disable-pip-version-check '.[notebook,forecast,plot,cloud,postgres,gateway,dev]' \
 	&& .venv.lock/bin/pip freeze --exclude swarm-ray > requirements.lock; rm -rf .venv.lock
 
 clean:

@@ -28,6 +28,7 @@ class Settings:
         tenant: owner of runs; every tenant has a coordinator, hosts and a ledger of its own.
         site: name of the site that hosts started here belong to.
         organisation: who runs this site; a trust domain.
+        region: where this site is, a trust domain as well; empty for a region of its own.
         address: Ray address to join; empty for the running cluster, else a private local one.
         isolation: sandbox driver, `auto`, `landlock`, `bwrap` or `none`.
         slots: attempts at once per host; 0 for eight per core, at least 16.
@@ -36,6 +37,11 @@ class Settings:
             from where a coordinator can go on elsewhere; never logged.
         bodies: where large bodies and bundles are: empty for the home folder, or
             `s3://bucket/prefix`; belongs to a ledger on a server.
+        anchor: where checkpoints are kept that nobody can delete: empty for nowhere, or
+            `s3://bucket/prefix` in a bucket with Object Lock.
+        anchor_days: for how many days nobody can delete them.
+        witness: URL of a witness that cosigns checkpoints; empty for none.
+        witness_key: its key, as its keeper gives it: `name+id+key`.
         lease_s: how long a host works without hearing from its coordinator, seconds.
         model_url: base URL of an OpenAI-compatible endpoint; empty for none, `embedded` for the
             in-process model of the extra `model`.
@@ -49,12 +55,17 @@ class Settings:
     tenant: str = "default"
     site: str = "local"
     organisation: str = "local"
+    region: str = ""
     address: str = ""
     isolation: str = "auto"
     slots: int = 0
     zygotes: int = 0
     ledger: str = ""
     bodies: str = ""
+    anchor: str = ""
+    anchor_days: int = 365
+    witness: str = ""
+    witness_key: str = ""
     lease_s: int = 30
     model_url: str = ""
     model_name: str = ""
@@ -75,6 +86,11 @@ class Settings:
     def folder(self) -> Path:
         """State of the tenant: ledger, bodies, bundles, keys."""
         return self.home / "tenants" / self.tenant
+
+    @property
+    def movable(self) -> bool:
+        """True when a coordinator can go on on any node: its ledger is on none of them."""
+        return bool(self.ledger and self.bodies)
 
     @property
     def host_slots(self) -> int:
@@ -108,7 +124,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
             )
         values[names[key].name] = _value(key, text, names[key].type)
     settings = Settings(**values)  # type: ignore[arg-type]  # typed by _value
-    for name in (settings.tenant, settings.site, settings.organisation):
+    for name in (settings.tenant, settings.site, settings.organisation, settings.region or "none"):
         if not name or not name.replace("-", "").replace("_", "").isalnum():
             raise UsageError(
                 "config.bad_name", f"{name!r} is no name", hint="use letters, digits, - and _"
@@ -123,13 +139,19 @@ def _check_ranges(settings: Settings) -> None:
             f"{PREFIX}ISOLATION={settings.isolation!r} is no sandbox driver",
             hint=f"choose one of: {', '.join(ISOLATIONS)}",
         )
-    for name, low in (("slots", 0), ("zygotes", 0), ("lease_s", 1)):
+    for name, low in (("slots", 0), ("zygotes", 0), ("lease_s", 1), ("anchor_days", 1)):
         if not low <= getattr(settings, name) <= MAX_NUMBER:
             raise UsageError(
                 "config.bad_number",
                 f"{PREFIX}{name.upper()} must be from {low} to {MAX_NUMBER}",
                 hint="leave it unset for the default",
             )
+    if bool(settings.witness) != bool(settings.witness_key):
+        raise UsageError(
+            "config.half_a_witness",
+            f"{PREFIX}WITNESS and {PREFIX}WITNESS_KEY belong together",
+            hint="set both: the key comes from the keeper of the witness, not from its address",
+        )
     if settings.home.exists() and not settings.home.is_dir():
         raise UsageError(
             "config.bad_home",

@@ -23,21 +23,27 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """URL of a PostgreSQL server, and of a folder in a bucket of an S3 server that boto3 finds."""
-    from swarm_ray.testing.servers import make_bucket, object_server, postgres_server
+def objects(own_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of an S3 server with Object Lock, which boto3 finds in every process of this home."""
+    from swarm_ray.testing.servers import object_server, tell_boto3
 
-    folder = tmp_path_factory.mktemp("servers")
+    with object_server(tmp_path_factory.mktemp("objects")) as url:
+        tell_boto3(own_home, url)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def servers(objects: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """URL of a PostgreSQL server, and of a folder in a bucket of the S3 server."""
+    from swarm_ray.testing.servers import make_bucket, postgres_server
+
+    folder = tmp_path_factory.mktemp("postgres")
     # the server's own account must be able to walk there
     for path in (folder, *folder.parents[:2]):
         path.chmod(0o755)
-    with postgres_server(folder / "postgres") as url, object_server(folder / "objects") as objects:
-        before = dict(os.environ)
-        os.environ.update(objects.environment)
-        make_bucket("ledger")
+    make_bucket("ledger")
+    with postgres_server(folder / "server") as url:
         yield url, "s3://ledger/tests"
-        os.environ.clear()
-        os.environ.update(before)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,6 +15,7 @@ from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.values import merkle
 from swarm_ray.values.codec import decode, encode
 from swarm_ray.values.digests import Digest
+from swarm_ray.values.tree import Tree
 
 BATCH_TYPE: Final = "application/vnd.swarm-ray.batch.v1+json"
 CLOCK_SKEW_US: Final = 60_000_000
@@ -126,6 +127,23 @@ def verify_batch(
         )
 
 
+def verify_rows(
+    key: PublicKey, signature: bytes, header: BatchHeader, statements: Sequence[bytes]
+) -> None:
+    """Check the signature that a log keeps of a batch against the statements rebuilt from its rows.
+
+    Raises:
+        IntegrityError: `attestation.bad_signature`.
+        UsageError: `attestation.empty_batch`.
+    """
+    if not key.verifies(signature, dsse.pae(BATCH_TYPE, _payload(header, _leaves(statements)))):
+        raise IntegrityError(
+            "attestation.bad_signature",
+            f"the rows of batch {header.batch} are not those that {header.host} signed",
+            keyid=key.keyid,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class ItemEvidence:
     """A checked statement: which batch it stands in, where, and its exact bytes."""
@@ -145,7 +163,7 @@ def item_evidence(envelope: bytes, statements: Sequence[bytes], index: int) -> b
         UsageError: `merkle.out_of_range`.
     """
     _parse(envelope)
-    path = merkle.inclusion_proof(_leaves(statements), index)
+    path = Tree(_leaves(statements)).inclusion(index)
     return encode(
         {
             "envelope": envelope.decode("utf-8"),
@@ -218,6 +236,7 @@ def _parse_evidence(evidence: bytes) -> tuple[bytes, int, list[bytes], bytes]:
         raise IntegrityError(
             "attestation.malformed", f"the evidence cannot be read: {error}"
         ) from error
-    if len(found) != 4 or type(index) is not int:
+    # `fromhex` also reads capitals and spaces, which would give one path several spellings.
+    if len(found) != 4 or type(index) is not int or [node.hex() for node in path] != found["path"]:
         raise IntegrityError("attestation.malformed", "the evidence has other fields")
     return envelope, index, path, statement

@@ -6,7 +6,7 @@ that `--help` is quick; Ray is imported when a verb first needs a cluster.
 
 import typer
 
-from swarm_ray.cli import checking, looking, steering
+from swarm_ray.cli import checking, evidence, keys, looking, steering, witnessing
 
 app = typer.Typer(
     name="swarm-ray",
@@ -34,8 +34,12 @@ for verb in (
     steering.decide,
     checking.doctor,
     checking.gc,
+    evidence.export,
+    evidence.verify,
+    witnessing.witness,
 ):
     app.command()(verb)
+app.add_typer(keys.app)
 
 
 def main() -> None:

@@ -4,7 +4,8 @@ Decides how much of a large swarm is written out: failures always, the rest up t
 page states.
 """
 
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import duration, first_line, money, plural
@@ -19,6 +20,7 @@ from swarm_ray.client.markup import (
     join,
     rows_table,
 )
+from swarm_ray.client.phrases import copies_told
 from swarm_ray.client.reports import reports_of
 from swarm_ray.client.speed_up import speed_ups
 from swarm_ray.engine.views import AttemptView, RunView, SwarmView
@@ -82,6 +84,10 @@ def _item_row(
     ]
 
 
+SHOWN_DISSENT: Final = 50
+"""Items whose copies disagreed that are listed; the report has all of them."""
+
+
 def _ended(cause: str) -> str:
     return "" if cause == "all items" else f"; ended by {cause}"
 
@@ -103,6 +109,9 @@ def _report(view: RunView, swarm: SwarmView, bodies: Bodies) -> Markup:
                 f"In sequence at least {duration(gain.sequential_us)}, measured"
                 f" {duration(gain.measured_us)}: {gain.told}{few}."
             )
+    copies = report.get("copies")
+    if copies is not None:
+        lines.append(f"{copies_told(copies)}.")
     votes = report.get("votes")
     table = None
     if votes:
@@ -110,4 +119,22 @@ def _report(view: RunView, swarm: SwarmView, bodies: Bodies) -> Markup:
             [label, count, f"{weight / 1e6:.2f}"] for label, weight, count in votes
         ]
         table = rows_table(["answer", "votes", "weight"], rows, caption="Votes", numeric=2)
-    return join(element("h3", "Convergence"), *(element("p", line) for line in lines), table)
+    dissent = _dissent(copies["dissent"]) if copies is not None and copies["dissent"] else None
+    return join(
+        element("h3", "Convergence"), *(element("p", line) for line in lines), table, dissent
+    )
+
+
+def _dissent(items: Sequence[Mapping[str, Any]]) -> Markup:
+    """Return a table of the items whose copies disagreed, one line per answer."""
+    rows: list[list[Child]] = [
+        [
+            item["ordinal"],
+            answer["answer"],
+            "yes" if answer["taken"] else "no",
+            ", ".join(answer["domains"]),
+        ]
+        for item in items[:SHOWN_DISSENT]
+        for answer in item["answers"]
+    ]
+    return rows_table(["item", "answer", "taken", "given in"], rows, caption="Disagreements")

@@ -1,7 +1,7 @@
 """Parts of sentences about limits, cost, votes and values."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from swarm_ray.client.headline import duration, money, plural
@@ -17,6 +17,9 @@ def limits_told(spec: FanOut) -> str:
         told.append(f"within {duration(spec.deadline_us)}")
     if spec.budget.tokens or spec.budget.microusd:
         told.append(f"for at most {_budget(spec)}")
+    copied = spec.redundancy
+    if copied is not None:
+        told.append(f"every item up to {copied.copies} times, each in another {copied.across}")
     need = (
         plural(rule.min_success_count, "item")
         if rule.min_success_count
@@ -44,6 +47,20 @@ def cost_told(rows: Sequence[ev.Row]) -> str:
 def votes_told(votes: Sequence[Sequence[Any]]) -> str:
     """Return the votes of a report, heaviest first."""
     return ", ".join(f"{label!r} {count} ({weight / 1e6:.2f})" for label, weight, count in votes)
+
+
+def copies_told(copies: Mapping[str, Any]) -> str:
+    """Return what a report says about copies: how many ran, how many items they disagreed on."""
+    each = f"{copies['per_item_ppm'] / FULL_PPM:.2f} copies per item"
+    told = f"{each} in {plural(copies['domains'], copies['across'])}"
+    if copies["disagreements"]:
+        told += f"; copies of {plural(copies['disagreements'], 'item')} disagreed"
+    if "bound_ppm" in copies:
+        share = copies["bound_ppm"] / FULL_PPM
+        told += f"; at most {share:.3%} of the results are wrong on average"
+        if copies["uncertain"]:
+            told += f", not counting {plural(copies['uncertain'], 'item')} that had no copies left"
+    return told
 
 
 def shown(value: Any, limit: int, *, indent: bool = False) -> str:

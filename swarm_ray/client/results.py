@@ -223,7 +223,10 @@ def _items(swarm: SwarmView, bodies: Bodies) -> list[ItemResult]:
     last: dict[int, AttemptView] = {}
     spent: dict[int, tuple[int, int, int]] = {}
     for one in swarm.attempts:
-        last[one.item] = one
+        before = last.get(one.item)
+        taken = swarm.outputs.get(one.item)
+        if before is None or not taken or before.output != taken:
+            last[one.item] = one  # of copies, the one whose output was taken
         count, tokens, microusd = spent.get(one.item, (0, 0, 0))
         spent[one.item] = (count + 1, tokens + one.tokens, microusd + one.microusd)
     outputs = _outputs(swarm, bodies)
@@ -246,7 +249,7 @@ def _items(swarm: SwarmView, bodies: Bodies) -> list[ItemResult]:
                 ordinal,
                 _WORDS.get(state, "review" if state == "review" else "open"),
                 outputs.get(ordinal),
-                attempt.code if attempt is not None and lost else "",
+                (attempt.code or swarm.codes.get(ordinal, "")) if attempt and lost else "",
                 errors.get(ordinal, "") if lost else "",
                 count,
                 attempt.duration_us if attempt is not None else 0,

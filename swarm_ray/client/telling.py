@@ -9,7 +9,7 @@ from typing import Final
 
 from swarm_ray.client.following import Bodies
 from swarm_ray.client.headline import duration, first_line, money, plural
-from swarm_ray.client.phrases import cost_told, limits_told, shown, votes_told
+from swarm_ray.client.phrases import copies_told, cost_told, limits_told, shown, votes_told
 from swarm_ray.core import events as ev
 from swarm_ray.core.plan import FULL_PPM
 from swarm_ray.core.tables import ItemState
@@ -147,6 +147,9 @@ class Teller:
     def _dispatched(self, event: ev.Dispatched) -> list[str]:
         if self._folded(event.swarm):
             return []
+        if event.domain:
+            workers = self._workers(event.swarm, event.items)
+            return [f"Copies of {workers} went to {event.host} of {event.domain}."]
         pairs = list(zip(event.items, event.attempts, strict=True))
         again = [(item, attempt) for item, attempt in pairs if attempt > 1]
         first = [item for item, attempt in pairs if attempt == 1]
@@ -161,8 +164,8 @@ class Teller:
         return lines
 
     def _settled(self, event: ev.Settled) -> list[str]:
-        good = [row for row in event.rows if row.status == "ok"]
-        bad = [row for row in event.rows if row.status != "ok"]
+        good = [row for row in event.rows if row.status == "ok" and not row.rule]
+        bad = [row for row in event.rows if row.status != "ok" or row.rule]
         if self._folded(event.swarm):
             return [*self._milestone(event.swarm), *self._failures(event, bad)]
         lines = []
@@ -209,6 +212,8 @@ class Teller:
         fate = _FATES.get(state, "")
         why = first_line(self._bodies.text(row.error))
         name = self._worker(event.swarm, row.item)
+        if row.rule:
+            return f"The result of {name} breaks rule {row.rule} of the swarm. {fate}".strip()
         if row.status == "cancelled":
             return f"{name} was stopped (attempt {row.attempt}). {fate}".strip()
         return (
@@ -241,6 +246,8 @@ class Teller:
         report = self._bodies.value(event.report) or {}
         votes = report.get("votes")
         told = f"; votes: {votes_told(votes)}" if votes else ""
+        if "copies" in report:
+            told += f"; {copies_told(report['copies'])}"
         partial = ", with partial results" if report.get("partial") else ""
         return (
             f"{short('swarm', event.swarm)} converged by"

@@ -120,6 +120,17 @@ class Backlog:
                 self.again(item)
                 self.open += 1
 
+    def once_more(self, item: int) -> None:
+        """Let a running item have further copies."""
+        self.move(item, "again")
+        self.ready.append(item)
+
+    def doubt(self, item: int) -> None:
+        """Let an item whose result is not believed any more have further copies."""
+        self.move(item, "doubt")
+        self.open += 1
+        self.ready.append(item)
+
     def again(self, item: int) -> None:
         """Let an item be tried anew, with all its attempts."""
         self.move(item, "again")

@@ -46,7 +46,8 @@ class RunOpened:
 class SwarmOpened:
     """The input set of a swarm is fixed. `manifest` commits to the blob, `root` to its items,
     `context` to what all workers may know beside their item; `slice_tokens` and
-    `slice_microusd` are what one attempt reserves of the budget."""
+    `slice_microusd` are what one attempt reserves of the budget. Of redundant items `domains` is
+    how many trust domains the hosts are in, `default` commits to the answer of a lost vote."""
 
     swarm: str
     kind: SwarmKind
@@ -58,6 +59,8 @@ class SwarmOpened:
     slice_tokens: int = 0
     slice_microusd: int = 0
     context: str = ""
+    domains: int = 0
+    default: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,8 @@ class Placed:
 @dataclass(frozen=True, slots=True)
 class Dispatched:
     """A batch of attempts is about to be sent to a host; `attempts` runs beside `items`.
-    Every attempt's nonce is derived from the batch's."""
+    Every attempt's nonce is derived from the batch's. `domain` is the trust domain of the host
+    where items have copies."""
 
     swarm: str
     batch: int
@@ -96,12 +100,15 @@ class Dispatched:
     items: tuple[int, ...]
     attempts: tuple[int, ...]
     nonce: str = ""
+    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
     """How one attempt ended. `label` is the declared projection of the output (vote class,
-    reaction word); `output`, `error` are commitments; times are the host's claims."""
+    reaction word); `output`, `error` are commitments; times are the host's claims. `alike` is the
+    first attempt at the item that gave an equal output, as the coordinator compared them, `rule`
+    the number, from 1, of the first rule of the swarm that the output does not satisfy."""
 
     item: int
     attempt: int
@@ -119,6 +126,8 @@ class Row:
     duration_us: int = 0
     sub_agents: int = 0
     extras: str = ""
+    alike: int = 0
+    rule: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from swarm_ray.core.events import Row
 
 @dataclass(frozen=True, slots=True)
 class Flight:
-    """An attempt that a host holds."""
+    """An attempt that a host holds; `domain` is the host's where items have copies."""
 
     attempt: int
     host: str
     batch: int
+    domain: str = ""
 
 
 @dataclass(slots=True)
@@ -41,20 +42,33 @@ class Usage:
         self.sub_agents += row.sub_agents
 
 
-def by_batch(flights: Mapping[int, Flight]) -> dict[tuple[int, str], list[tuple[int, int]]]:
-    """Group attempts as they were sent: (batch, host) to its (item, attempt) pairs, sorted."""
+def by_batch(
+    items: int, flights: Mapping[int, Flight]
+) -> dict[tuple[int, str], list[tuple[int, int]]]:
+    """Group attempts as they were sent: (batch, host) to its (item, attempt) pairs, sorted.
+
+    The keys of `flights` are items, copies a whole number of times `items` further up.
+    """
     batches: dict[tuple[int, str], list[tuple[int, int]]] = {}
-    for item, flight in flights.items():
-        batches.setdefault((flight.batch, flight.host), []).append((item, flight.attempt))
+    for key, flight in flights.items():
+        held = batches.setdefault((flight.batch, flight.host), [])
+        held.append((key % items, flight.attempt))
     return dict(sorted(batches.items()))
 
 
-def withdrawals(swarm: str, flights: Mapping[int, Flight], items: Iterable[int]) -> list[Command]:
-    """Withdraw the attempts of these items, one command per host."""
+def withdrawals(
+    swarm: str, items: int, flights: Mapping[int, Flight], keys: Iterable[int]
+) -> list[Command]:
+    """Withdraw the attempts under these keys, one command per host."""
     hosts: dict[str, list[int]] = {}
-    for item in items:
-        hosts.setdefault(flights[item].host, []).append(item)
+    for key in keys:
+        hosts.setdefault(flights[key].host, []).append(key)
     return [
-        Withdraw(swarm, host, tuple(held), tuple(flights[item].attempt for item in held))
+        Withdraw(
+            swarm,
+            host,
+            tuple(key % items for key in held),
+            tuple(flights[key].attempt for key in held),
+        )
         for host, held in sorted(hosts.items())
     ]

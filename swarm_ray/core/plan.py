@@ -14,6 +14,9 @@ FULL_PPM = 1_000_000
 Strategy = Literal["collect", "merge", "vote", "reduce", "custom"]
 FailureAction = Literal["retry", "skip", "abort", "review"]
 Reaction = Literal["retry", "proceed", "sequential", "escalate"]
+Across = Literal["node", "site", "region", "organisation"]
+AgreeRule = Literal["exact", "label", "numeric", "custom"]
+Tiebreak = Literal["third", "human", "conservative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,45 @@ class Convergence:
 
 
 @dataclass(frozen=True, slots=True)
+class Agree:
+    """When two answers to one item are equal: the same bytes, the same label, numbers that differ
+    by no more than a tolerance, or whatever a function of the user says is alike.
+
+    `absolute_millionths` is in millionths of the number's unit; a numeric rule has either or both.
+    """
+
+    rule: AgreeRule = "exact"
+    absolute_millionths: int = 0
+    relative_ppm: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Redundancy:
+    """Copies of every item in distinct trust domains, `copies` of them at most before a tiebreak.
+
+    With `target_ppm` > 0 their number follows from what is known about the hosts, so that the
+    expected share of wrong results stays below the target if at most `liars_ppm` of them lie.
+    """
+
+    copies: int
+    across: Across = "node"
+    agree: Agree = Agree()
+    tiebreak: Tiebreak = "third"
+    target_ppm: int = 0
+    liars_ppm: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A CEL expression that an output must satisfy, and what follows where it does not: the item is
+    excluded, tried again on hosts of our own organisation, or put to a person. Without a
+    consequence the rule is about all results together, and convergence is refused."""
+
+    cel: str
+    consequence: Literal["exclude", "retry_trusted", "escalate", ""] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FanOut:
     """Limits and rules of one swarm: the input name, the blueprint, how many at once, how they
     converge. `slice` is the budget one attempt reserves; `adaptive` lets rate limits shrink the
@@ -77,6 +119,8 @@ class FanOut:
     budget: Budget = Budget()
     slice: Budget = Budget()
     adaptive: bool = True
+    redundancy: Redundancy | None = None
+    rules: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ its choices enter the log as `Dispatched`.
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 
-from swarm_ray.core.swarm import QUEUE_DEPTH
+from swarm_ray.core.apart import Apart, deal_apart
 from swarm_ray.core.tables import HOST, HostState, advance
+from swarm_ray.core.traffic import QUEUE_DEPTH
 
 CHOICE_ROWS = 64
 REMEMBERED_DIVISIONS = 16
@@ -112,21 +113,17 @@ class Pool:
         items: tuple[int, ...],
         attempts: tuple[int, ...],
         sites: frozenset[str] = frozenset(),
+        apart: Apart | None = None,
     ) -> list[Choice]:
         """Spread attempts over hosts; what finds no room is not in the answer.
 
-        Free lanes are filled first, then the queues behind them in equal parts. A choice has at
-        most `CHOICE_ROWS` rows. Call `observe` before, and `logged` when a choice is in the log.
+        Free lanes are filled first, then the queues behind them in equal parts; copies go to
+        hosts in distinct domains, as `apart` says. A choice has at most `CHOICE_ROWS` rows. Call
+        `observe` before, and `logged` when a choice is in the log.
         """
         share = self.shares.setdefault(swarm, Share())
         lanes = self._lanes(share, concurrency, sites)
-        taken: dict[str, list[int]] = {name: [] for name in lanes}
-        left = len(items)
-        for depth in (1, 1 + QUEUE_DEPTH):
-            rooms = {
-                name: lanes[name] * depth - share.count(name) - len(taken[name]) for name in lanes
-            }
-            left = _deal(rooms, taken, left, len(items), even=depth > 1)
+        taken = _dealt(share, lanes, items, apart)
         return [
             choice
             for name in sorted(taken)
@@ -200,6 +197,24 @@ class Pool:
             left -= part
             parts.append((seat.name, part))
         return parts
+
+
+def _dealt(
+    share: Share, lanes: dict[str, int], items: tuple[int, ...], apart: Apart | None
+) -> dict[str, list[int]]:
+    """Return per host the indexes of the attempts that it takes."""
+    if apart is not None:
+        rooms = {
+            name: (most - share.count(name), most * (1 + QUEUE_DEPTH) - share.count(name))
+            for name, most in lanes.items()
+        }
+        return deal_apart(rooms, items, apart)
+    taken: dict[str, list[int]] = {name: [] for name in lanes}
+    left = len(items)
+    for depth in (1, 1 + QUEUE_DEPTH):
+        free = {name: lanes[name] * depth - share.count(name) - len(taken[name]) for name in lanes}
+        left = _deal(free, taken, left, len(items), even=depth > 1)
+    return taken
 
 
 def _deal(

@@ -14,7 +14,7 @@ from swarm_ray.core.commands import Command, Converge, Place, Propose, SetTimer
 from swarm_ray.core.limits import soonest, spec_of
 from swarm_ray.core.plan import FanOut
 from swarm_ray.core.purse import Purse
-from swarm_ray.core.reactions import ESCALATION, REVIEW, Reactions
+from swarm_ray.core.reactions import ESCALATION, Reactions
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import RUN, RunState, StepState, SwarmState, advance
 from swarm_ray.core.voting import tally
@@ -22,6 +22,7 @@ from swarm_ray.core.walk import Walk
 from swarm_ray.errors import InternalError
 
 Act = Callable[[Swarm], list[Command]]
+UNFINISHED = (SwarmState.WORKING, SwarmState.DRAINING)
 
 
 @dataclass(slots=True)
@@ -160,8 +161,9 @@ class Run(Walk):
         return commands + self._progress(swarm, now_us)
 
     def _progress(self, swarm: Swarm, now_us: int) -> list[Command]:
-        commands = self._ask_reviews(swarm, now_us)
-        if swarm.state in (SwarmState.WORKING, SwarmState.DRAINING) and swarm.finished:
+        commands = swarm.recheck(now_us) if swarm.state in UNFINISHED else []
+        commands += self._ask_reviews(swarm, now_us)
+        if swarm.state in UNFINISHED and swarm.finished:
             commands += self._swarm_finished(swarm, now_us)
         return commands
 
@@ -351,7 +353,7 @@ class Run(Walk):
             if item not in swarm.reviews:
                 self.questions.pop(key, None)
             elif key not in self.questions:
-                self.questions[key] = (REVIEW, now_us)
+                self.questions[key] = (swarm.question(item), now_us)
                 commands.append(self._put(key))
         swarm.review_changes.clear()
         self._rest(idle=self._idle())

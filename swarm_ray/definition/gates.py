@@ -37,6 +37,30 @@ def check_gate(
     return _unknown(text, program.variables(), inputs, output_schema) or _constant(program)
 
 
+def names_of(text: str) -> frozenset[str]:
+    """Return the names that an expression refers to; none if it cannot be parsed."""
+    import cel  # as above
+
+    try:
+        names = cel.compile(text).variables()
+    except ValueError:
+        return frozenset()
+    return frozenset(names) - set(_MACRO_NAME.findall(text))
+
+
+def nested_macro(text: str) -> bool:
+    """Say whether an expression loops within a loop: its time would grow with a power of a list's
+    length. A bracket within a text counts as one; that errs on the safe side."""
+    for found in _MACRO_NAME.finditer(text):
+        depth, end = 1, found.end()
+        while end < len(text) and depth:
+            depth += {"(": 1, ")": -1}.get(text[end], 0)
+            end += 1
+        if _MACRO_NAME.search(text, found.end(), end):
+            return True
+    return False
+
+
 def _unknown(
     text: str, names: list[str], inputs: frozenset[str], schema: Mapping[str, Any] | None
 ) -> tuple[str, str, str] | None:

@@ -6,19 +6,21 @@ does that. A key that is not here is refused. The published JSON Schemas are mad
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from swarm_ray.definition.quantities import (
     DurationUs,
     FactorPpm,
     KnowledgeName,
     MicroUsd,
+    Millionths,
     MinSuccess,
     Name,
     Names,
     RatioPpm,
     Sentence,
     SharePpm,
+    unless_none,
 )
 
 Version = Annotated[int, Field(ge=1, le=1_000_000)]
@@ -100,19 +102,64 @@ class Requires(Strict):
     model: ModelRequirements | None = None
 
 
+class Tolerance(Strict):
+    """How far two numbers may differ and still be equal; `field` of the output, or all of it."""
+
+    field: Name | None = None
+    absolute: Millionths = 0
+    relative: RatioPpm = 0
+
+
+class NumericOf(Strict):
+    """Answers are numbers."""
+
+    numeric: Tolerance
+
+
+class CustomOf(Strict):
+    """Answers are compared by a function."""
+
+    custom: Uses
+
+
+class Adaptive(Strict):
+    """As few copies as keep the expected share of wrong results below `target`, if at most a share
+    `liars` of the hosts lies."""
+
+    target: Annotated[RatioPpm, Field(ge=1, le=500_000)]
+    liars: Annotated[RatioPpm, Field(ge=1, le=400_000)] = 200_000
+
+
 class Redundancy(Strict):
-    """Independent copies of one item."""
+    """Independent copies of one item; with `adaptive` at most so many."""
 
     copies: Annotated[int, Field(ge=1, le=9)] = 1
     across: Literal["organisation", "region", "site", "node"] = "node"
+    agree: Literal["exact", "label"] | VoteFields | NumericOf | CustomOf = "exact"
     tiebreak: Literal["third", "human", "conservative"] = "third"
+    default: Any = None
+    adaptive: Adaptive | None = None
+
+
+class Rule(Strict):
+    """A CEL expression that must hold of every output, or of all results together."""
+
+    cel: Annotated[str, Field(min_length=1, max_length=2_000)]
+    consequence: Literal["exclude", "retry_trusted", "escalate"] | None = None
+
+
+class Validate(Strict):
+    """What outputs are checked for: their schema, and rules."""
+
+    schema_: bool = Field(default=False, alias="schema")
+    rules: Annotated[list[Rule], Field(max_length=50)] = Field(default_factory=list)
 
 
 class Verification(Strict):
     """What must hold before a result counts."""
 
     attestation: Literal["required", "none"] = "required"
-    validate_: Literal["schema"] | None = Field(default=None, alias="validate")
+    validate_: Literal["schema"] | Validate | None = Field(default=None, alias="validate")
     redundancy: Redundancy | None = None
 
 
@@ -128,7 +175,7 @@ class FanOut(Strict):
     retry: Retry = Retry()
     adaptive: bool = True
     requires: Requires = Requires()
-    verification: Verification = Verification()
+    verification: Annotated[Verification, BeforeValidator(unless_none)] = Verification()
     convergence: Convergence = Convergence()
 
 

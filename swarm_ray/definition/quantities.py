@@ -65,6 +65,21 @@ def factor_ppm(value: object) -> int:
     return _within(int(Decimal(repr(value)) * PPM), PPM, 100 * PPM, "a factor is between 1 and 100")
 
 
+def millionths(value: object) -> int:
+    """Return the millionths of a number from 0, exactly."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("a tolerance is a number like 0.01")  # noqa: TRY004
+    exact = Decimal(repr(value)) * PPM
+    if exact != int(exact):
+        raise ValueError("a tolerance has at most six decimals")
+    return _within(int(exact), 0, MAX_MICROUSD, "a tolerance is between 0 and 1,000,000")
+
+
+def unless_none(value: object) -> object:
+    """Return what an empty block says for the word `none`, anything else as it is."""
+    return {} if value == "none" else value
+
+
 def _within(value: int, low: int, high: int, rule: str) -> int:
     if not low <= value <= high:
         raise ValueError(f"out of range: {rule}")
@@ -92,6 +107,7 @@ DurationUs = Annotated[
     WithJsonSchema({"type": "string", "pattern": _DURATION_PATTERN, "examples": ["30s"]}),
 ]
 MicroUsd = Annotated[int, BeforeValidator(money_microusd), WithJsonSchema(_NUMBER)]
+Millionths = Annotated[int, BeforeValidator(millionths), WithJsonSchema(_NUMBER)]
 RatioPpm = Annotated[int, BeforeValidator(ratio_ppm), WithJsonSchema({**_NUMBER, "maximum": 1})]
 SharePpm = Annotated[int, BeforeValidator(share_ppm), WithJsonSchema({**_NUMBER, "maximum": 1})]
 FactorPpm = Annotated[int, BeforeValidator(factor_ppm), WithJsonSchema({"type": "number"})]

@@ -16,8 +16,11 @@ from swarm_ray.definition.model import (
     ProcessFile,
     Retry,
     Step,
+    Validate,
 )
 from swarm_ray.definition.quantities import ratio_ppm
+from swarm_ray.definition.redundancy import check_redundancy, compiled_redundancy, least_copies
+from swarm_ray.definition.rules import check_rules, compiled_rules
 from swarm_ray.definition.shapes import Schema, conflict, object_of, read_input
 from swarm_ray.definition.tasks import link_blueprint, unknown_task
 from swarm_ray.values.records import to_record
@@ -52,6 +55,8 @@ def link_fan_out(
     at = (*path, "convergence")
     merged = link_convergence(linking, step, fan_out.convergence, linked["output_schema"], at)
     _check_models(linking, document, fan_out, linked, path)
+    check_redundancy(linking, step, fan_out, linked["output_schema"], path)
+    check_rules(linking, fan_out, linked, path)
     _describe(linking, step, fan_out)
     spent = slice_of(linking, linked["name"])
     _check_budget(linking, document, fan_out, spent, path)
@@ -120,6 +125,8 @@ def _compiled(step: Step, fan_out: FanOut, task: str, spent: plan.Budget) -> pla
         budget=plan.Budget(fan_out.budget.tokens, fan_out.budget.usd),
         slice=spent,
         adaptive=fan_out.adaptive,
+        redundancy=compiled_redundancy(fan_out.verification.redundancy),
+        rules=compiled_rules(fan_out),
     )
 
 
@@ -167,11 +174,11 @@ def _check_budget(
     path: Path,
 ) -> None:
     declared = fan_out.budget
-    short_of_tokens = 0 < declared.tokens < spent.tokens
-    if short_of_tokens or 0 < declared.usd < spent.microusd:
+    copies = least_copies(fan_out.verification.redundancy)
+    tokens, microusd = copies * spent.tokens, copies * spent.microusd
+    if 0 < declared.tokens < tokens or 0 < declared.usd < microusd:
         message = (
-            f"the budget is below what one item reserves: {spent.tokens} tokens,"
-            f" {spent.microusd} micro-USD"
+            f"the budget is below what one item reserves: {tokens} tokens, {microusd} micro-USD"
         )
         hint = "raise `budget:` or lower `tokens:` of the step"
         at = (*path, "budget")
@@ -249,12 +256,10 @@ def _check_verification(
         hint = "drop it: every host signs what it did, and a batch without signature is refused"
         code = "definition.attestation_always"
         linking.flaw(document, code, message, *at, "attestation", hint=hint)
-    if asked.redundancy and asked.redundancy.copies > 1 and not linking.sites:
-        message = "redundant copies of an item are not served by this version"
-        hint = "set copies to 1, or use a vote over several items"
-        code = "definition.redundancy_unserved"
-        linking.flaw(document, code, message, *at, "redundancy", hint=hint)
-    if asked.validate_ == "schema" and linked["output_schema"] is None:
+    schema = asked.validate_ == "schema" or (
+        isinstance(asked.validate_, Validate) and asked.validate_.schema_
+    )
+    if schema and linked["output_schema"] is None:
         message = f"task {linked['name']!r} declares no schema to validate against"
         hint = "add `output_schema:` to the task or to the binding of its last step"
         code = "definition.validate_without_schema"

@@ -12,7 +12,10 @@ from swarm_ray.core.events import Converged, Row, Settled
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import ItemState
 from swarm_ray.core.voting import tally
+from swarm_ray.engine.dissent import copies_report
+from swarm_ray.engine.preparing import accepted_results
 from swarm_ray.engine.sequence import Attempt, sequential_us
+from swarm_ray.engine.validating import check_across
 from swarm_ray.engine.values import RunValues
 from swarm_ray.values.codec import encode_json
 from swarm_ray.values.ids import short
@@ -22,7 +25,13 @@ BREAK_EVEN_ITEMS = 4
 
 
 def converge(command: Converge, swarm: Swarm, values: RunValues, now_us: int) -> Converged:
-    """Store result and report of a swarm and return the event that names them."""
+    """Store result and report of a swarm and return the event that names them.
+
+    Raises:
+        UsageError: `validation.across_items`.
+    """
+    if any(not rule.consequence for rule in swarm.spec.rules):
+        check_across(swarm, accepted_results(swarm, values))
     report = report_of(command, swarm, values.settled(swarm.id), now_us)
     return Converged(
         swarm.id,
@@ -73,9 +82,12 @@ def report_of(
         },
         "cost_model": cost_model(swarm, settled, now_us),
     }
-    if swarm.labels:
+    if swarm.labels and swarm.spec.convergence.strategy == "vote":
         votes = [(item, *swarm.labels.get(item, ("", 0))) for item in command.accepted]
         report["votes"] = [list(weight) for weight in tally(votes).weights]
+    copies = copies_report(swarm)
+    if copies is not None:
+        report["copies"] = copies
     return report
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
-from swarm_ray.attestation.keys import SigningKey
+from swarm_ray.config import Settings
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
@@ -18,12 +18,15 @@ from swarm_ray.core.tables import RunState
 from swarm_ray.engine.admin import AdminLog
 from swarm_ray.engine.bundles import BundleShelf, Loaded
 from swarm_ray.engine.converging import converge
+from swarm_ray.engine.copying import lacks_domains, rule_of
 from swarm_ray.engine.desk import Desk
 from swarm_ray.engine.dispatching import Dispatcher
+from swarm_ray.engine.key_files import KeyRing
 from swarm_ray.engine.loop import Engine, Happening, unknown_run
 from swarm_ray.engine.preparing import Prepared, prepare
 from swarm_ray.engine.proposing import proposal_of
 from swarm_ray.engine.values import RunValues
+from swarm_ray.engine.vigil import Vigil
 from swarm_ray.errors import IntegrityError, StorageError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import Hosts
@@ -35,6 +38,8 @@ from swarm_ray.values.codec import encode_json
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 STEP_EVENTS = 512
 POSTED_LOOK_S = 0.5
+DOMAIN_LOOK_S, DOMAIN_LOOKS = 0.25, 40
+"""Hosts of enough trust domains for copies are waited for so long and so often, ten seconds."""
 
 
 class Coordinator:
@@ -46,8 +51,9 @@ class Coordinator:
         solver: places swarms.
         supervisor: grants and executes effects.
         clock: time and chance.
-        key: signs dispatches.
+        ring: keys; they sign dispatches, certificates and the index log.
         shelf: bundles.
+        settings: of the tenant.
         name: owner of the epoch.
     """
 
@@ -58,10 +64,12 @@ class Coordinator:
         solver: Solver,
         supervisor: Supervisor,
         clock: Clock,
-        key: SigningKey,
+        ring: KeyRing,
         shelf: BundleShelf,
+        settings: Settings,
         name: str,
     ) -> None:
+        self.settings = settings
         self.ledger = ledger
         self.clock = clock
         self.shelf = shelf
@@ -77,18 +85,20 @@ class Coordinator:
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.refused: dict[str, IntegrityError | UsageError] = {}
-        self.admin = AdminLog(ledger, self.epoch, clock)
-        self.admin.coordinator(key.public)
-        self.dispatcher = Dispatcher(self, hosts, key)
+        self.admin = AdminLog(ledger, self.epoch, clock, ring)
+        self.dispatcher = Dispatcher(self, hosts, ring.coordinator_key)
+        self.vigil = Vigil(ledger, self.epoch, clock, self.admin, settings, self.dispatcher.lose)
 
     # -- life -------------------------------------------------------------------------------
 
     async def start(self) -> None:
         """Recover every open run from its log and go on; `refused` says which cannot be."""
         await self.dispatcher.hosts.adopt()
+        self.vigil.begin()
         open_runs = [head.log_id for head in self.ledger.logs("run") if head.state == "open"]
         commands = [found for run in open_runs for found in self._recover(run)]
         self.spawn(self._pump())
+        self.spawn(self.vigil.watch())
         self.dispatcher.start()
         for run, command in commands:
             self._perform(run, command)
@@ -109,11 +119,13 @@ class Coordinator:
         """Stop without touching any run; a new coordinator goes on from the log."""
         if self.failure is None:
             self.engine.rest(leaving=True)
+            await self.vigil.end()
         for handle in self._timers.values():
             handle.cancel()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.dispatcher.equivalence.close()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the loop; its failure stops the coordinator visibly."""
@@ -276,7 +288,7 @@ class Coordinator:
             self._moved.pop(run, None)
 
     def _let_go(self, run: str) -> None:
-        self.ledger.index_checkpoint(self.epoch, [run], self.clock.now_us())
+        self.vigil.seal([run])
         self.dispatcher.forget(run)
         for key in [key for key in self._timers if key[0] == run]:
             self._timers.pop(key).cancel()
@@ -309,9 +321,16 @@ class Coordinator:
             case cmd.Close():
                 self.post(run, ev.RunClosed(command.status, command.output, command.code))  # type: ignore[arg-type]  # core uses the same words
 
-    def _prepare(self, run: str, command: cmd.Prepare) -> None:
+    def _prepare(self, run: str, command: cmd.Prepare, looks: int = DOMAIN_LOOKS) -> None:
+        if run not in self.engine.threads:
+            return  # it was closed while hosts of other domains were waited for
         machine = self.thread_of(run)
-        found = prepare(command, machine, self.loaded(run), self.values_of(run), self.clock)
+        seats, values = self.dispatcher.seats, self.values_of(run)
+        if looks and lacks_domains(rule_of(command, machine), seats):
+            loop = asyncio.get_running_loop()
+            loop.call_later(DOMAIN_LOOK_S, self._prepare, run, command, looks - 1)
+            return
+        found = prepare(command, machine, self.loaded(run), values, self.clock, seats)
         if isinstance(found, Prepared):
             task = self.loaded(run).tasks[str(found.context["task"])]
             assert machine.opened is not None

@@ -7,20 +7,33 @@ after it was verified. Hosts that fall silent are given up.
 
 import asyncio
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import eq
 from typing import TYPE_CHECKING
 
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
+from swarm_ray.core.apart import Copies
 from swarm_ray.core.host import Outcome
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import SwarmState
+from swarm_ray.definition.redundancy import comparing_task
+from swarm_ray.engine.copying import (
+    Comparing,
+    compares_by_function,
+    domains_of,
+    own_hosts,
+)
 from swarm_ray.engine.desk import Desk
+from swarm_ray.engine.equivalence import Equivalence
 from swarm_ray.engine.history import entries_of
+from swarm_ray.engine.validating import Rules
 from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
+from swarm_ray.values.codec import decode_json
 
 if TYPE_CHECKING:
     from swarm_ray.engine.coordinator import Coordinator
@@ -47,6 +60,15 @@ class Dispatcher:
     acknowledged: dict[str, list[int]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
     arriving: set[tuple[str, int]] = field(default_factory=set)
+    copies: Copies = field(default_factory=Copies)
+    comparing: Comparing = field(init=False)
+    equivalence: Equivalence = field(init=False)
+    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
+    rules: Rules = field(default_factory=Rules)
+
+    def __post_init__(self) -> None:
+        self.comparing = Comparing(self.coordinator.ledger)
+        self.equivalence = Equivalence(self.coordinator.settings)
 
     def start(self) -> None:
         """Begin to watch the hosts."""
@@ -98,24 +120,30 @@ class Dispatcher:
         if before is not None:
             items, attempts = before[1].items + items, before[1].attempts + attempts
         self.pool.observe(want.swarm, swarm.held, swarm.lanes)
-        taken: set[int] = set()
-        for choice in self.pool.choose(want.swarm, want.concurrency, items, attempts):
-            taken.update(choice.items)
+        taken: set[tuple[int, int]] = set()
+        own = own_hosts(self.seats, self.coordinator.settings.organisation)
+        apart = self.copies.apart(swarm, domains_of(self.seats, swarm), items, own)
+        for choice in self.pool.choose(want.swarm, want.concurrency, items, attempts, apart=apart):
+            taken.update(zip(choice.items, choice.attempts, strict=True))
             batch = max(self.batches.get(want.swarm, 0), swarm.last_batch) + 1
             self.batches[want.swarm] = batch
-            self.coordinator.post(
-                run,
-                ev.Dispatched(
-                    want.swarm,
-                    batch,
-                    choice.host,
-                    choice.lanes,
-                    choice.items,
-                    choice.attempts,
-                    self.coordinator.clock.random(16).hex(),
-                ),
+            event = ev.Dispatched(
+                want.swarm,
+                batch,
+                choice.host,
+                choice.lanes,
+                choice.items,
+                choice.attempts,
+                self.coordinator.clock.random(16).hex(),
+                apart.domains[choice.host] if apart is not None and swarm.panel else "",
             )
-        left = [pair for pair in zip(items, attempts, strict=True) if pair[0] not in taken]
+            self.copies.choose(event)
+            self.coordinator.post(run, event)
+        left = [
+            pair
+            for pair in zip(items, attempts, strict=True)
+            if pair not in taken and (apart is None or swarm.awaits(*pair))
+        ]
         if left:
             rest = cmd.Want(
                 want.swarm,
@@ -129,6 +157,7 @@ class Dispatcher:
         """An event is in the log: build the parcel of a dispatch, free what was settled."""
         if isinstance(event, ev.Dispatched):
             self.pool.logged(event.swarm, event.host, len(event.items))
+            self.copies.logged(event)
             desk, seat = self.desks.get(event.swarm), self.seats.get(event.host)
             if desk is None or seat is None:
                 return
@@ -197,7 +226,7 @@ class Dispatcher:
     def _roll_call(self) -> None:
         present = {info.name: info for info in self.hosts.seats() if info.name not in self.refused}
         for name in [name for name in self.seats if name not in present]:
-            self._lose(name, "gone")
+            self.lose(name, "gone")
         for name, info in present.items():
             if name not in self.seats:
                 self.coordinator.admin.joined(info)
@@ -225,7 +254,7 @@ class Dispatcher:
                     raise
                 self.acknowledged.setdefault(info.name, []).extend(acknowledged)
                 if loop.time() - heard > SILENCE_S:
-                    self._lose(info.name, "silent")
+                    self.lose(info.name, "silent")
                     return
                 again = True
                 await asyncio.sleep(BUSY_PAUSE_S)
@@ -251,17 +280,70 @@ class Dispatcher:
             return
         try:
             event = desk.verified(delivery, info)
+            parcel = desk.parcels[outcome.batch]
+            if not compares_by_function(swarm):
+                event = self.comparing.compared(swarm, parcel, event, delivery.bodies, eq)
         except IntegrityError as error:
-            LOGGER.exception("refused a delivery of %s", info.name)
-            self._lose(info.name, error.code)
+            self._refuse(info, error)
             return
         if not _awaited(swarm, outcome):
             acknowledge()
             return
         self.arriving.add(arrival)
-        self.coordinator.post_with_bodies(outcome.run, event, delivery.bodies, acknowledge)
+        if compares_by_function(swarm):
+            work = self._compare(info, delivery, parcel, event, acknowledge)
+            self.coordinator.spawn(work)
+        else:
+            self._accept(delivery, event, acknowledge)
 
-    def _lose(self, name: str, reason: str) -> None:
+    def _accept(
+        self, delivery: Delivery, event: ev.Settled, acknowledge: Callable[[], None]
+    ) -> None:
+        run, desk = delivery.outcome.run, self.desks.get(event.swarm)
+        swarm = self._swarm(run, event.swarm)
+        if swarm is None or desk is None:
+            acknowledge()  # the run was closed meanwhile
+            return
+        event = self.rules.checked(swarm, desk, event, delivery.bodies)
+        self.coordinator.post_with_bodies(run, event, delivery.bodies, acknowledge)
+
+    async def _compare(
+        self,
+        info: HostInfo,
+        delivery: Delivery,
+        parcel: Parcel,
+        event: ev.Settled,
+        acknowledge: Callable[[], None],
+    ) -> None:
+        """Let a function of the definition compare outputs, beside the loop and one by one."""
+        run = delivery.outcome.run
+        async with self.judging:
+            swarm = self._swarm(run, event.swarm)
+            if swarm is None:
+                acknowledge()
+                return
+            self.comparing.recall(swarm, event)
+            loaded = self.coordinator.loaded(run)
+            task = comparing_task(loaded.plan.steps[swarm.opened.step].name)
+
+            def alike(left: bytes, right: bytes) -> bool:
+                pair = decode_json(left), decode_json(right)
+                return self.equivalence.equal(parcel.bundle, loaded, task, pair)
+
+            try:
+                event = await asyncio.to_thread(
+                    self.comparing.compared, swarm, parcel, event, delivery.bodies, alike
+                )
+            except IntegrityError as error:
+                self._refuse(info, error)
+                return
+        self._accept(delivery, event, acknowledge)
+
+    def _refuse(self, info: HostInfo, error: IntegrityError) -> None:
+        LOGGER.error("refused a delivery of %s", info.name, exc_info=error)
+        self.lose(info.name, error.code)
+
+    def lose(self, name: str, reason: str) -> None:
         """Give a host up for ever: what it held is dispatched anew, so it must not come back."""
         self.refused.add(name)
         if self.seats.pop(name, None) is not None:
@@ -281,6 +363,9 @@ class Dispatcher:
         for name in [name for name, desk in self.desks.items() if desk.run == run]:
             self.desks.pop(name).manifest.close()
             self.pool.forget(name)
+            self.copies.forget(name)
+            self.comparing.forget(name)
+            self.rules.forget(name)
             self.spare.pop(name, None)
             self.batches.pop(name, None)
 
@@ -291,10 +376,7 @@ class Dispatcher:
 
 def _awaited(swarm: Swarm, outcome: Outcome) -> bool:
     """Say whether an attempt of an outcome is out; otherwise all of it is in the log already."""
-    return any(
-        row.item in swarm.flights and swarm.flights[row.item].attempt == row.attempt
-        for row in outcome.rows
-    )
+    return any(swarm.find(row.item, row.attempt) >= 0 for row in outcome.rows)
 
 
 def _superseded(error: BaseException) -> bool:

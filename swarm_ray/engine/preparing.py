@@ -16,11 +16,14 @@ from swarm_ray.core.plan import Step
 from swarm_ray.core.run import Run
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import ItemState
+from swarm_ray.definition.redundancy import projection_of
 from swarm_ray.engine.bundles import Loaded
+from swarm_ray.engine.copying import require_domains, rule_of
 from swarm_ray.engine.recall import recall
 from swarm_ray.engine.values import RunValues
 from swarm_ray.errors import StorageError, SwarmError, UsageError
 from swarm_ray.ports.clock import Clock
+from swarm_ray.ports.hosts import HostInfo
 from swarm_ray.values.codec import decode_json, encode_json
 from swarm_ray.values.ids import uuid7
 from swarm_ray.values.manifest import Manifest, write_manifest
@@ -38,12 +41,16 @@ class Prepared:
     context: Mapping[str, Any]
 
 
+Seats = Mapping[str, HostInfo]
+
+
 def prepare(
-    command: Prepare, run: Run, loaded: Loaded, values: RunValues, clock: Clock
+    command: Prepare, run: Run, loaded: Loaded, values: RunValues, clock: Clock, seats: Seats
 ) -> Prepared | StepRefused:
-    """Fix the input set of a swarm; a refusal names the reason by commitment."""
+    """Fix the input set of a swarm; a refusal names the reason by commitment. `seats` are the hosts
+    that are there: copies need them in distinct trust domains."""
     try:
-        return _prepare(command, run, loaded, values, clock)
+        return _prepare(command, run, loaded, values, clock, seats)
     except StorageError:
         raise
     except SwarmError as error:
@@ -52,10 +59,12 @@ def prepare(
 
 
 def _prepare(
-    command: Prepare, run: Run, loaded: Loaded, values: RunValues, clock: Clock
+    command: Prepare, run: Run, loaded: Loaded, values: RunValues, clock: Clock, seats: Seats
 ) -> Prepared:
     task = loaded.tasks[task_name(command, run)]
     step = run.plan.steps[command.step]
+    rule = rule_of(command, run)
+    domains = require_domains(rule, seats)
     limit = MAX_ITEM_BYTES if command.kind == "fan_out" else MAX_RESULTS_BYTES
     out = io.BytesIO()
     summary = write_manifest(
@@ -83,6 +92,8 @@ def _prepare(
         spent.tokens if command.kind in ("fan_out", "step") else 0,
         spent.microusd if command.kind in ("fan_out", "step") else 0,
         values.put("context", encode_json(context), "context"),
+        domains,
+        _default(values, settings) if rule is not None else "",
     )
     return Prepared(event, Manifest(blob, summary.root), context)
 
@@ -164,10 +175,21 @@ def failure_report(run: Run, name: str, values: RunValues) -> dict[str, Any]:
     }
 
 
+def _default(values: RunValues, settings: Mapping[str, Any]) -> str:
+    """Store the answer that is taken where copies disagree, if one is declared."""
+    asked = settings["verification"]["redundancy"]
+    if asked["tiebreak"] != "conservative":
+        return ""
+    return values.put("output", encode_json(asked["default"]), "output")
+
+
 def _projection(command: Prepare, step: Step, settings: Mapping[str, Any]) -> dict[str, str]:
     """Fields of the output that the host reports beside it; "" is the whole output."""
     if command.kind == "on_error":
         return {"label": "reaction"}
+    copied = projection_of(settings["verification"]["redundancy"]) if settings else {}
+    if command.kind == "fan_out" and copied:
+        return copied
     voted = step.fan_out is not None and step.fan_out.convergence.strategy == "vote"
     if command.kind != "fan_out" or not voted:
         return {}

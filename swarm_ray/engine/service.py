@@ -10,10 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
-from swarm_ray.attestation.keys import SigningKey, load_signing_key
 from swarm_ray.config import Settings
 from swarm_ray.core.events import SEMANTICS, CancelAsked, RunOpened, RunResumed
 from swarm_ray.core.tables import RunState
@@ -29,6 +27,7 @@ from swarm_ray.engine.garbage import (
 )
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.inputs import complete_inputs
+from swarm_ray.engine.key_files import open_ring
 from swarm_ray.engine.lock import LOCK_PATIENCE_S, take_lock
 from swarm_ray.errors import UsageError
 from swarm_ray.ledger.opening import open_ledger, shared_place
@@ -72,7 +71,7 @@ class CoordinatorService:
         settings.folder.mkdir(parents=True, exist_ok=True)
         self._lock = take_lock(settings.folder, patience_s)
         self._closers: list[Callable[[], object]] = [lambda: os.close(self._lock)]
-        self._key = coordinator_key(settings.folder / "keys" / "coordinator.pem")
+        self._ring = open_ring(settings)
         self._loop = asyncio.new_event_loop()
         self._started = threading.Event()
         self._error: BaseException | None = None
@@ -109,10 +108,18 @@ class CoordinatorService:
         self._closers.append(self._supervisor.stop)
         name = f"coordinator-{os.getpid()}"
         epoch = self._store.epoch() + 1
-        self._hosts = self._make_hosts(self._settings, self._key.public.raw, epoch)
+        self._hosts = self._make_hosts(self._settings, self._ring.coordinator_key.public.raw, epoch)
         self._closers += [self._remove_host_folders, self._hosts.release]
         self._coordinator = Coordinator(
-            self._store, self._hosts, LocalSolver(), self._supervisor, clock, self._key, shelf, name
+            self._store,
+            self._hosts,
+            LocalSolver(),
+            self._supervisor,
+            clock,
+            self._ring,
+            shelf,
+            self._settings,
+            name,
         )
         before = host_folders(self._settings.folder)
         await self._coordinator.start()
@@ -320,15 +327,3 @@ class CoordinatorService:
 
     def _await(self, work: Any, timeout_s: float) -> Any:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(timeout_s)
-
-
-def coordinator_key(path: Path) -> SigningKey:
-    """Return the coordinator's signing key, made on first use, readable by its owner only."""
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        key = SigningKey.generate()
-        part = path.with_suffix(".part")
-        part.touch(mode=0o600)
-        part.write_bytes(key.to_pem())
-        part.replace(path)
-    return load_signing_key(path)

@@ -65,6 +65,15 @@ class RunValues:
         return [event for event, _ in found if event.swarm == swarm]
 
     def rows(self, swarm: str) -> dict[int, Row]:
-        """Return the accepted row of each item of a swarm."""
-        rows = (row for event in self.settled(swarm) for row in event.rows)
-        return {row.item: row for row in rows if row.status == "ok"}
+        """Return the accepted row of each item of a swarm; where items have copies, that of the copy
+        whose output was taken, or the last if it was none of them."""
+        machine = self._run().swarms.get(swarm)
+        outputs = machine.outputs if machine is not None else {}
+        found: dict[int, Row] = {}
+        for event in self.settled(swarm):
+            for row in event.rows:
+                before = found.get(row.item)
+                taken = before is not None and before.output == outputs.get(row.item)
+                if row.status == "ok" and not taken:
+                    found[row.item] = row
+        return found

@@ -37,7 +37,7 @@ class Viewer:
         self.entries = 0
         self._opened_us = 0
         self._attempts: dict[str, list[AttemptView]] = {}
-        self._sent: dict[str, dict[int, tuple[int, str, int]]] = {}
+        self._sent: dict[str, dict[tuple[int, int], tuple[str, int]]] = {}
         self._ended: dict[str, int] = {}
         self._merged: dict[str, tuple[str, str]] = {}
         self._placed: dict[str, tuple[str, str]] = {}
@@ -141,17 +141,17 @@ class Viewer:
         if swarm is None:
             return
         sent = self._sent.setdefault(event.swarm, {})
-        for item in event.items:
-            flight = swarm.flights.get(item)
+        for item, attempt in zip(event.items, event.attempts, strict=True):
+            flight = swarm.flights.get(swarm.find(item, attempt))
             if flight is not None and flight.batch == event.batch:
-                sent[item] = (flight.attempt, event.host, self.time_us)
+                sent[item, attempt] = (event.host, self.time_us)
 
     def _settle(self, event: ev.Settled) -> None:
         sent = self._sent.get(event.swarm, {})
         for row in event.rows:
-            if row.item not in sent or sent[row.item][0] != row.attempt:
+            if (row.item, row.attempt) not in sent:
                 continue  # a stale row: the machine ignores it as well
-            _, host, sent_us = sent.pop(row.item)
+            host, sent_us = sent.pop((row.item, row.attempt))
             if _never_began(row):
                 continue
             self._attempts.setdefault(event.swarm, []).append(
@@ -181,8 +181,8 @@ class Viewer:
         for name, sent in self._sent.items():
             swarm = self.run.swarms[name]
             held = swarm.opened.slice_tokens, swarm.opened.slice_microusd
-            for item in [item for item in sent if item not in swarm.flights]:
-                attempt, host, sent_us = sent.pop(item)
+            for item, attempt in [one for one in sent if swarm.find(*one) < 0]:
+                host, sent_us = sent.pop((item, attempt))
                 self._attempts.setdefault(name, []).append(
                     AttemptView(
                         name,
@@ -283,6 +283,7 @@ class Viewer:
             site=site,
             solver=solver,
             waited_us=self._waited_us(swarm.opened_us, ended_us),
+            codes={item: code for item, (code, _) in swarm.failures.items()},
         )
 
 

@@ -53,7 +53,8 @@ class SwarmView:
 
     Of the attempts that hosts hold at most `running` are at work, since the lanes of all hosts
     together never exceed the swarm's concurrency; `queued` wait there for a lane. `waited_us` is
-    the part of its time in which the run waited for a person.
+    the part of its time in which the run waited for a person. `codes` say by item what was last
+    wrong with it, also where no attempt failed.
     """
 
     id: str
@@ -81,6 +82,7 @@ class SwarmView:
     site: str = ""
     solver: str = ""
     waited_us: int = 0
+    codes: dict[int, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""
@@ -90,6 +92,7 @@ class SwarmView:
             "accepted": list(self.accepted),
             "outputs": {str(item): one for item, one in self.outputs.items()},
             "labels": {str(item): list(one) for item, one in self.labels.items()},
+            "codes": {str(item): code for item, code in self.codes.items()},
             "attempts": [dict(zip(_ATTEMPT, _values(one), strict=True)) for one in self.attempts],
         }
 

@@ -28,11 +28,10 @@ from swarm_ray.values.commitments import opens
 from swarm_ray.values.digests import Digest, is_digest, sha256
 from swarm_ray.values.merkle import (
     Frontier,
-    consistency_proof,
-    inclusion_proof,
     leaf_hash,
     root,
 )
+from swarm_ray.values.tree import Tree
 
 _PAGE: Final = 256
 _HEAD: Final = "SELECT log_id, kind, epoch, size, CAST(root AS BLOB), state, indexed_size FROM logs"
@@ -135,7 +134,7 @@ class Reader:
                 `merkle.out_of_range`.
         """
         leaves = self._leaves(log_id, size)
-        path = inclusion_proof(leaves, seq)
+        path = Tree(leaves).inclusion(seq)
         return Inclusion(seq, len(leaves), leaves[seq], tuple(path), root(leaves))
 
     def consistency(self, log_id: str, size1: int, size2: int | None = None) -> Consistency:
@@ -145,7 +144,7 @@ class Reader:
             UsageError: as `inclusion`.
         """
         leaves = self._leaves(log_id, size2)
-        path = consistency_proof(leaves, size1)
+        path = Tree(leaves).consistency(size1)
         return Consistency(size1, len(leaves), root(leaves[:size1]), root(leaves), tuple(path))
 
     def get_snapshot(self, log_id: str) -> Snapshot | None:

@@ -15,7 +15,8 @@ from swarm_ray.ports.log import Body
 @dataclass(frozen=True, slots=True)
 class HostInfo:
     """A host that can be used. `public_key` are the raw 32 bytes of its Ed25519 key; `isolation`
-    is the honest label of what its workers run in."""
+    is the honest label of what its workers run in. `organisation`, `region`, `site` and `node` are
+    the trust domains it belongs to; without a region its site is one, without a node itself."""
 
     name: str
     site: str
@@ -24,6 +25,7 @@ class HostInfo:
     public_key: bytes
     isolation: str
     node: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def refuse_foreign_path() -> None:
 def start_coordinator(settings: Settings, node_id: str) -> Any:
     """Create the coordinator of a tenant on a node, or return the one that is there.
 
-    Detached and restarted by Ray for ever; its state lies in the ledger, so a call may fail
+    Detached and restarted by Ray for ever, on that node, where its ledger is, or on any when the
+    ledger is on servers that every node reaches. Its state lies in the ledger, so a call may fail
     although it was performed: every method can be repeated.
     """
     from swarm_ray.runtime.coordinator import CoordinatorActor
@@ -58,7 +59,7 @@ def start_coordinator(settings: Settings, node_id: str) -> Any:
         "max_task_retries": 0,
         "max_concurrency": COORDINATOR_THREADS,
         "num_cpus": 0,
-        "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False),
+        "scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=settings.movable),
     }
     return ray.remote(CoordinatorActor).options(**options).remote(settings)
 

@@ -38,6 +38,7 @@ class HostActor:
             key.public.raw,
             driver.label,
             node_id,
+            settings.region,
         )
         folder = settings.folder / "hosts" / name
         workshops = Workshops(driver, folder, settings.host_zygotes)

@@ -7,7 +7,8 @@ ours; a call is never retried here.
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -24,6 +25,7 @@ NODES_PERIOD_S = 1.0
 CALL_TIMEOUT_S = 30.0
 STOP_PATIENCE_S = 5.0
 SITE_LABEL = "swarm-site"
+ORGANISATION_LABEL, REGION_LABEL = "swarm-organisation", "swarm-region"
 
 
 class RayHosts:
@@ -79,12 +81,14 @@ class RayHosts:
                 site = node.get("Labels", {}).get(SITE_LABEL, self._settings.site)
                 name = f"{site}-{node_id[-8:]}-{self._generation}.{self._count}"
                 self._nodes[node_id] = name
-                task = asyncio.get_running_loop().create_task(self._join(name, node_id, site))
+                settings = _settings_on(node.get("Labels", {}), self._settings)
+                joining = self._join(settings, name, node_id, site)
+                task = asyncio.get_running_loop().create_task(joining)
                 self._joining[name] = task
 
-    async def _join(self, name: str, node_id: str, site: str) -> None:
+    async def _join(self, settings: Settings, name: str, node_id: str, site: str) -> None:
         try:
-            handle = start_host(self._settings, name, node_id, site, self._key)
+            handle = start_host(settings, name, node_id, site, self._key)
             self._handles[name] = handle  # ours to end, also before it has answered
             info: HostInfo = await _answer(handle.info.remote())
             self._infos[name] = info
@@ -151,6 +155,15 @@ class RayHosts:
             if error.code in ("host.gone", "host.stopped"):
                 self._forget(host)
             raise
+
+
+def _settings_on(labels: Mapping[str, str], settings: Settings) -> Settings:
+    """Return the settings of a host: labels of its node may name its trust domains."""
+    return replace(
+        settings,
+        organisation=labels.get(ORGANISATION_LABEL, settings.organisation),
+        region=labels.get(REGION_LABEL, settings.region),
+    )
 
 
 async def _answer(ref: Any) -> Any:

@@ -154,23 +154,28 @@ def ask(
     inputs: dict[str, Any],
     attempt: AttemptPolicy | None = None,
     patience_s: float = _PATIENCE_S,
+    limit_bytes: int = _FRAME_LIMIT_BYTES,
 ) -> dict[str, Any]:
-    """Run one task to its end, blocking; for probes and tests, not for a host's loop.
+    """Run one task to its end, blocking; for probes, tests and threads, not for a host's loop.
 
     Returns:
         The result frame; one of status `lost` when the child ended without a result.
     """
     child = zygote.take(attempt or AttemptPolicy())
-    reader = FrameReader(_FRAME_LIMIT_BYTES)
+    reader = FrameReader(limit_bytes)
     until = time.monotonic() + patience_s
     run = {"frame": "run", "task": task, "inputs": inputs}
+    sock = child.sock.fileno()
     try:
-        child.sock.send(encode_frame(run, _FRAME_LIMIT_BYTES))
+        unsent = memoryview(encode_frame(run, limit_bytes))
         while (left_s := until - time.monotonic()) > 0:
-            readable, _, _ = select.select([child.sock.fileno(), zygote.fileno()], [], [], left_s)
+            writable = [sock] if unsent else []
+            readable, able, _ = select.select([sock, zygote.fileno()], writable, [], left_s)
+            if able:
+                unsent = unsent[child.sock.send(unsent) :]
             if zygote.fileno() in readable:
                 zygote.exits()  # nobody else looks, and the child may wait for its sandbox
-            if child.sock.fileno() not in readable:
+            if sock not in readable:
                 continue
             data = child.sock.recv(_FRAME_LIMIT_BYTES)
             if not data:

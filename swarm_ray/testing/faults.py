@@ -12,7 +12,8 @@ class Faults:
     """Odds of one simulated world; the default is a bad day with everything in it.
 
     Messages, hosts and attempts are drawn per message, per host and heartbeat, and per attempt;
-    coordinator and disk per commit; refusals per answer; people per heartbeat.
+    coordinator and disk per commit; refusals per answer; people per heartbeat; lies per attempt
+    at a host that lies.
     """
 
     lose_message: int = 20
@@ -35,6 +36,7 @@ class Faults:
     refuse_effect: int = 10
     cancel_item: int = 2
     cancel_run: int = 0
+    lie: int = 0
 
     @staticmethod
     def none() -> "Faults":

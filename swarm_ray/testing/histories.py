@@ -10,7 +10,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from swarm_ray.engine.history import Thread, read_entry, replay
 from swarm_ray.errors import InternalError, UsageError
 from swarm_ray.testing.faults import Faults
 from swarm_ray.testing.office import RUN
-from swarm_ray.testing.plans import SCENES
+from swarm_ray.testing.plans import COPIED, SCENES, Scene
 from swarm_ray.testing.world import World
 from swarm_ray.values.codec import encode
 from swarm_ray.values.records import from_record, to_record
@@ -93,11 +93,13 @@ def _swarm_record(swarm: Swarm) -> dict[str, Any]:
 def golden() -> Iterator[History]:
     """Play every golden history from its seed."""
     for name in SCENES:
-        yield History.of(f"scene-{_slug(name)}", SCENES[name].plan, _played(name, SEED))
+        yield History.of(f"scene-{_slug(name)}", SCENES[name].plan, _played(SCENES[name], SEED))
+    for name, scene in COPIED.items():
+        yield History.of(f"scene-{_slug(name)}", scene.plan, _played(scene, SEED))
     wanted = dict.fromkeys(KINDS)
     for seed in range(SEED + 1, SEED + TRIES):
         for name in SCENES:
-            entries = _played(name, seed)
+            entries = _played(SCENES[name], seed)
             for number, kind in enumerate(_kinds(entries)):
                 if kind in wanted:
                     del wanted[kind]
@@ -116,16 +118,17 @@ def _slug(name: str) -> str:
     return name.replace(" ", "-").replace(".", "-")
 
 
-def _played(name: str, seed: int) -> list[bytes]:
-    scene = SCENES[name]
+def _played(scene: Scene, seed: int) -> list[bytes]:
     world = World(
         scene.plan,
         seed,
         items=min(scene.items, ITEMS),
-        hosts=2,
-        faults=Faults.heavy(),
+        hosts=2 if scene.liars is None else scene.sites,
+        sites=scene.sites,
+        faults=Faults.heavy() if scene.liars is None else replace(Faults.heavy(), lie=1000),
         slice_tokens=scene.slice_tokens,
         resumes=scene.resumes,
+        liars=scene.liars,
     )
     world.play()
     world.check()

@@ -21,13 +21,21 @@ from swarm_ray.sandbox.probe import choose
 class LocalHosts:
     """Hosts in this process. Implements `ports.hosts.Hosts`; `lose` and `add` change them."""
 
-    def __init__(self, settings: Settings, coordinator_key: bytes, generation: int) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        coordinator_key: bytes,
+        generation: int,
+        organisations: Sequence[str] = (),
+    ) -> None:
         self._settings = settings
+        self._organisations = organisations or (settings.organisation,)
         self._key = coordinator_key
         self._generation = generation
         self._count = 0
         self.shells: dict[str, HostShell] = {}
-        self.add()
+        for _ in self._organisations:
+            self.add()
 
     def add(self) -> HostShell:
         """Start another host."""
@@ -38,7 +46,7 @@ class LocalHosts:
         info = HostInfo(
             name,
             self._settings.site,
-            self._settings.organisation,
+            self._organisations[self._count % len(self._organisations)],
             self._settings.host_slots,
             key.public.raw,
             driver.label,
@@ -105,6 +113,9 @@ class LocalHosts:
         return shell
 
 
-def local_service(settings: Settings) -> CoordinatorService:
-    """Return a running coordinator with one host in this process; `shut_down` ends it."""
-    return CoordinatorService(settings, LocalHosts)
+def local_service(settings: Settings, organisations: Sequence[str] = ()) -> CoordinatorService:
+    """Return a running coordinator with one host in this process, or one for each organisation;
+    `shut_down` ends it."""
+    return CoordinatorService(
+        settings, lambda found, key, epoch: LocalHosts(found, key, epoch, organisations)
+    )

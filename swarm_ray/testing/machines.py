@@ -19,6 +19,7 @@ HANG_US = 30_000_000
 LONGEST_US = 200_000
 ZERO = "0" * 64
 LABELS = ("yes", "no", "proceed")
+RIGHT, WRONG = "right", "wrong"
 FATES: tuple[tuple[Status, str], ...] = (
     ("transient", "transient"),
     ("rate_limited", "rate_limited"),
@@ -57,7 +58,10 @@ class Ledgers:
 
 @dataclass(slots=True)
 class Machine:
-    """One simulated host. It `counts` until it is dead or given up by the coordinator."""
+    """One simulated host. It `counts` until it is dead or given up by the coordinator. Where
+    `lies` is not None there is one right answer, and a host that lies gives another as often as the
+    faults say.
+    """
 
     name: str
     site: str
@@ -71,6 +75,7 @@ class Machine:
     alive: bool = True
     counts: bool = True
     cut_until_us: int = 0
+    lies: bool | None = None
     running: dict[Key, Row] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -124,10 +129,15 @@ class Machine:
                     tokens=tokens,
                     duration_us=duration_us,
                 )
-        label = self.random.choice(LABELS)
+        label = self._answer()
         return Row(
             item, attempt, "ok", ZERO, label, 600_000, tokens=tokens, duration_us=duration_us
         )
+
+    def _answer(self) -> str:
+        if self.lies is None:
+            return self.random.choice(LABELS)
+        return WRONG if self.lies and self._chance(self.faults.lie) else RIGHT
 
     def _end(self, key: Key, row: Row) -> None:
         if not self.alive or key not in self.running:

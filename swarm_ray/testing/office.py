@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
+from swarm_ray.core.apart import Copies
 from swarm_ray.core.host import Key, Order, Outcome
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.run import Run
@@ -47,6 +48,7 @@ class Office:
         self._given_up: set[str] = set()
         self._inbox: list[Happening] = []
         self._spare: dict[str, cmd.Want] = {}
+        self._copies = Copies()
         self._stepping = False
         self._batch = 0
 
@@ -129,8 +131,9 @@ class Office:
         self.world.note(batch)
         for happening in batch:
             match happening.event:
-                case ev.Dispatched(swarm=swarm, host=host, items=items):
+                case ev.Dispatched(swarm=swarm, host=host, items=items) as event:
                     self.pool.logged(swarm, host, len(items))
+                    self._copies.logged(event)
                 case ev.Settled(host=host, sequence=sequence):
                     self._durable.setdefault(host, []).append(sequence)
                 case _:
@@ -194,25 +197,36 @@ class Office:
             del self._spare[want.swarm]
             swarm = run.swarms[want.swarm]
             self.pool.observe(want.swarm, swarm.held, swarm.lanes)
-            taken: set[int] = set()
-            for choice in self.pool.choose(want.swarm, want.concurrency, want.items, want.attempts):
-                taken.update(choice.items)
+            apart = self._copies.apart(swarm, self._domains(), want.items)
+            taken: set[tuple[int, int]] = set()
+            for choice in self.pool.choose(
+                want.swarm, want.concurrency, want.items, want.attempts, apart=apart
+            ):
+                taken.update(zip(choice.items, choice.attempts, strict=True))
                 self._batch = max(self._batch, swarm.last_batch) + 1
-                self.post(
-                    ev.Dispatched(
-                        want.swarm,
-                        self._batch,
-                        choice.host,
-                        choice.lanes,
-                        choice.items,
-                        choice.attempts,
-                    )
+                event = ev.Dispatched(
+                    want.swarm,
+                    self._batch,
+                    choice.host,
+                    choice.lanes,
+                    choice.items,
+                    choice.attempts,
+                    domain=apart.domains[choice.host] if apart is not None else "",
                 )
+                self._copies.choose(event)
+                self.post(event)
+            if apart is not None:
+                pairs = zip(want.items, want.attempts, strict=True)
+                taken.update(pair for pair in pairs if not swarm.awaits(*pair))
             self._keep(want, taken)
 
-    def _keep(self, want: cmd.Want, taken: set[int]) -> None:
+    def _domains(self) -> dict[str, str]:
+        """Return the organisation of every host: in the world, that is its site."""
+        return {name: seat.site for name, seat in self.pool.seats.items()}
+
+    def _keep(self, want: cmd.Want, taken: set[tuple[int, int]]) -> None:
         pairs = zip(want.items, want.attempts, strict=True)
-        left = [(item, attempt) for item, attempt in pairs if item not in taken]
+        left = [pair for pair in pairs if pair not in taken]
         if left:
             items, attempts = zip(*left, strict=True)
             self._spare[want.swarm] = cmd.Want(want.swarm, want.concurrency, items, attempts)

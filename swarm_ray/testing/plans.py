@@ -4,9 +4,10 @@ Decides nothing; the simulated world, the golden histories and the benchmarks pl
 comes with the size of the world that suits it.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from swarm_ray.core.plan import (
+    Agree,
     Budget,
     Clause,
     Convergence,
@@ -14,6 +15,7 @@ from swarm_ray.core.plan import (
     FanOut,
     Plan,
     Question,
+    Redundancy,
     Retry,
     Step,
 )
@@ -26,14 +28,17 @@ EAGER = Retry(initial_interval_us=20_000, max_interval_us=200_000)
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """A plan with the number of items per fan-out, the slice of an attempt, and how often the
-    run is resumed when it did not end well.
+    """A plan with the number of items per fan-out, the slice of an attempt, how often the run is
+    resumed when it did not end well, and over how many sites its hosts are spread; `liars` are the
+    sites whose hosts lie, None where there is no right answer.
     """
 
     plan: Plan
     items: int = 20
     slice_tokens: int = 0
     resumes: int = 0
+    sites: int = 1
+    liars: tuple[str, ...] | None = None
 
 
 def fan_out(
@@ -148,3 +153,41 @@ SCENES: dict[str, Scene] = {
         resumes=1,
     ),
 }
+
+
+def _copies(name: str, rule: Redundancy, convergence: Convergence | None = None) -> Plan:
+    spec = replace(fan_out(convergence or Convergence()), redundancy=rule)
+    return _plan(name, Step("work", output="results", fan_out=spec))
+
+
+MAJORITY = Redundancy(3, "organisation", Agree("label"))
+
+COPIED: dict[str, Scene] = {
+    "copies": Scene(_copies("copies", MAJORITY), items=12, resumes=4, sites=3, liars=("site-1",)),
+    "copies to a person": Scene(
+        _copies(
+            "asked",
+            replace(MAJORITY, copies=2, tiebreak="human"),
+            Convergence(min_success_count=1, failure_action="skip"),
+        ),
+        items=8,
+        resumes=2,
+        sites=3,
+        liars=("site-1",),
+    ),
+    "copies by default": Scene(
+        _copies("default", replace(MAJORITY, copies=2, tiebreak="conservative")),
+        items=8,
+        resumes=4,
+        sites=3,
+        liars=("site-2",),
+    ),
+    "copies by reputation": Scene(
+        _copies("adaptive", replace(MAJORITY, target_ppm=100_000)),
+        items=40,
+        resumes=4,
+        sites=4,
+        liars=("site-2",),
+    ),
+}
+"""Items with copies, over sites that are organisations of their own, one of which lies."""

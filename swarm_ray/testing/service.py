@@ -38,12 +38,14 @@ class Fault(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a script is asked: the task, its inputs, the item's ordinal and the attempt."""
+    """What a script is asked: the task, its inputs, the item's ordinal and the attempt, and whose
+    host it plays."""
 
     task: str
     inputs: Mapping[str, Any]
     item: int
     attempt: int
+    organisation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +75,18 @@ class _Seat:
 class ScriptedHosts:
     """Implements `ports.hosts.Hosts` with so many hosts that ask a script."""
 
-    def __init__(self, settings: Settings, script: Script, count: int) -> None:
+    def __init__(
+        self, settings: Settings, script: Script, count: int, organisations: Sequence[str] = ()
+    ) -> None:
         self._script = script
+        owners = organisations or (settings.organisation,)
         self._running: set[asyncio.Task[None]] = set()
         self._seats = {
             seat.info.name: seat
-            for seat in (_seat(settings, f"{settings.site}-{n}") for n in range(1, count + 1))
+            for seat in (
+                _seat(settings, f"{settings.site}-{n}", owners[n % len(owners)])
+                for n in range(1, count + 1)
+            )
         }
 
     def seats(self) -> Sequence[HostInfo]:
@@ -146,11 +154,14 @@ class ScriptedHosts:
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
-    def _said(self, parcel: Parcel, payload: bytes, item: int, attempt: int) -> Any:
+    def _said(
+        self, organisation: str, parcel: Parcel, payload: bytes, item: int, attempt: int
+    ) -> Any:
         """Return what the script answers; an item that does not fit its task never reaches it."""
         if item in parcel.misfits:
             raise Fault("input", "input.mismatch", parcel.misfits[item])
-        return self._script(Call(parcel.task, decode_json(payload), item, attempt))
+        call = Call(parcel.task, decode_json(payload), item, attempt, organisation)
+        return self._script(call)
 
     async def _work(self, seat: _Seat, start: Start) -> None:
         run, swarm, item, attempt = start.key
@@ -158,7 +169,7 @@ class ScriptedHosts:
         payload = parcel.payloads[parcel.order.items.index(item)]
         began_us = time.time_ns() // 1000
         try:
-            said = self._said(parcel, payload, item, attempt)
+            said = self._said(seat.info.organisation, parcel, payload, item, attempt)
         except Fault as fault:
             body = _sealed("error", str(fault).encode(), run)
             seat.bodies[start.key] = (body,)
@@ -199,9 +210,9 @@ class ScriptedHosts:
             seat.news.set()
 
 
-def _seat(settings: Settings, name: str) -> _Seat:
+def _seat(settings: Settings, name: str, organisation: str) -> _Seat:
     key = SigningKey.generate()
-    info = HostInfo(name, settings.site, settings.organisation, SLOTS, key.public.raw, "scripted")
+    info = HostInfo(name, settings.site, organisation, SLOTS, key.public.raw, "scripted")
     return _Seat(info, key, Host(SLOTS, 10_000, settings.lease_s * 1_000_000))
 
 
@@ -235,11 +246,14 @@ def _now_us() -> int:
     return time.monotonic_ns() // 1000
 
 
-def scripted_service(settings: Settings, script: Script, *, hosts: int = 2) -> CoordinatorService:
-    """Return a running coordinator whose workers follow a script; `shut_down` ends it.
+def scripted_service(
+    settings: Settings, script: Script, *, hosts: int = 2, organisations: Sequence[str] = ()
+) -> CoordinatorService:
+    """Return a running coordinator whose workers follow a script; `shut_down` ends it. Its hosts
+    belong to the organisations in turn.
 
     The script answers each call with an output or a `Did`, or raises `Fault`.
     """
     return CoordinatorService(
-        settings, lambda found, _key, _epoch: ScriptedHosts(found, script, hosts)
+        settings, lambda found, _key, _epoch: ScriptedHosts(found, script, hosts, organisations)
     )

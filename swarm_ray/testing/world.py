@@ -8,7 +8,7 @@ failure names its seed.
 
 import heapq
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from swarm_ray.core import commands as cmd
@@ -31,12 +31,14 @@ MOST_HOSTS = 12
 @dataclass(slots=True)
 class Facts(Ledgers):
     """What the world saw besides: offices opened, calls that hosts refused to older ones, items
-    with a durable result, and items that were dispatched although they had one.
+    with a durable result, and items that were dispatched although they had one; the same of
+    copies, each for itself.
     """
 
     offices: int = 0
     refused: int = 0
     settled_ok: dict[str, set[int]] = field(default_factory=dict)
+    settled_copies: set[tuple[str, int, int]] = field(default_factory=set)
     repeats: list[tuple[str, int]] = field(default_factory=list)
 
 
@@ -52,6 +54,7 @@ class World:
         faults: what goes wrong, and how often.
         slice_tokens: what one attempt reserves and at most spends.
         resumes: how often somebody resumes the run when it did not end well.
+        liars: the sites whose hosts lie; None where there is no right answer.
     """
 
     def __init__(
@@ -66,8 +69,10 @@ class World:
         faults: Faults | None = None,
         slice_tokens: int = 0,
         resumes: int = 0,
+        liars: Collection[str] | None = None,
     ) -> None:
         self.plan = plan
+        self.liars = liars
         self.seed = seed
         self.items = items
         self.slots = slots
@@ -175,8 +180,7 @@ class World:
 
     def _open_office(self) -> None:
         for dead in [name for name, machine in self.machines.items() if not machine.alive]:
-            del self.machines[dead]
-            self._new_machine(self.slots)
+            self._new_machine(self.slots, self.machines.pop(dead).site)
         self.facts.offices += 1
         self.office = Office(self, self.log, self.facts.offices)
         self.office.start()
@@ -202,11 +206,23 @@ class World:
         for happening in batch:
             event = happening.event
             if isinstance(event, ev.Dispatched):
-                done = self.facts.settled_ok.get(event.swarm, set())
-                self.facts.repeats += [(event.swarm, item) for item in event.items if item in done]
+                self.facts.repeats += self._repeated(event)
             if isinstance(event, ev.Settled):
                 done = self.facts.settled_ok.setdefault(event.swarm, set())
                 done.update(row.item for row in event.rows if row.status == "ok")
+                self.facts.settled_copies.update(
+                    (event.swarm, row.item, row.attempt) for row in event.rows
+                )
+
+    def _repeated(self, event: ev.Dispatched) -> list[tuple[str, int]]:
+        if not event.domain:
+            done = self.facts.settled_ok.get(event.swarm, set())
+            return [(event.swarm, item) for item in event.items if item in done]
+        return [
+            (event.swarm, item)
+            for item, attempt in zip(event.items, event.attempts, strict=True)
+            if (event.swarm, item, attempt) in self.facts.settled_copies
+        ]
 
     # -- answers ----------------------------------------------------------------------------
 
@@ -248,6 +264,7 @@ class World:
             ZERO,
             ZERO,
             self.slice_tokens,
+            domains=self.sites if self.liars is not None else 0,
         )
 
     def _decided(self, ask: cmd.Ask, delay_us: int) -> tuple[int, ev.Event]:
@@ -264,12 +281,12 @@ class World:
         if office is self.office:
             machine = self.machines.pop(name)
             machine.give_up()
-            office.join(self._new_machine(self.slots))
+            office.join(self._new_machine(self.slots, machine.site))
 
-    def _new_machine(self, slots: int) -> Machine:
+    def _new_machine(self, slots: int, site: str = "") -> Machine:
         self._generation += 1
         name = f"host-{self._generation}"
-        site = f"site-{self._generation % self.sites}"
+        site = site or f"site-{self._generation % self.sites}"
         self.machines[name] = Machine(
             name,
             site,
@@ -279,6 +296,7 @@ class World:
             self.slice_tokens,
             self.later,
             self.facts,
+            lies=None if self.liars is None else site in self.liars,
         )
         return self.machines[name]
 

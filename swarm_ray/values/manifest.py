@@ -20,7 +20,8 @@ from typing import BinaryIO, Final, Self
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.values.commitments import SALT_BYTES, check_salt, commit
 from swarm_ray.values.digests import Digest
-from swarm_ray.values.merkle import HASH_BYTES, Frontier, inclusion_proof, leaf_hash
+from swarm_ray.values.merkle import HASH_BYTES, Frontier, leaf_hash
+from swarm_ray.values.tree import Tree
 
 ITEM_TAG: Final = "swarm.item"
 MAX_ITEMS: Final = 1_000_000
@@ -183,7 +184,7 @@ class Manifest:
     def item_proof(self, ordinal: int) -> list[bytes]:
         """Return the audit path of an item to the root. O(number of items)."""
         self._raw_commitment(ordinal)
-        return inclusion_proof(self._leaves(), ordinal)
+        return Tree(self._leaves()).inclusion(ordinal)
 
     def check(self) -> None:
         """Read every item. Raises `manifest.item_mismatch` for the first bad one."""

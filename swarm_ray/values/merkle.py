@@ -1,14 +1,14 @@
 """The RFC 6962 hash tree: roots, incremental growth, and proofs.
 
-Decides how entries become one root and how inclusion and growth are proven. Hashes are 32 raw
-bytes here. It never stores a tree: callers keep leaf hashes and a `Frontier`.
+Decides how entries become one root and how proofs of inclusion and growth are checked. Hashes are
+32 raw bytes here. It never stores a tree: `tree.Tree` does, and makes the proofs.
 """
 
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.errors import IntegrityError
 
 HASH_BYTES: Final = 32
 EMPTY_ROOT: Final = hashlib.sha256(b"").digest()
@@ -99,64 +99,6 @@ def root(leaves: Iterable[bytes]) -> bytes:
     return frontier.root()
 
 
-def inclusion_proof(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """Return the audit path of the leaf at `index` in the tree over all given leaf hashes. O(n).
-
-    Raises:
-        UsageError: `merkle.out_of_range`.
-
-    Source: RFC 6962 section 2.1.1.
-    """
-    if not 0 <= index < len(leaves):
-        raise UsageError(
-            "merkle.out_of_range",
-            f"leaf {index} is not in a tree of {len(leaves)}",
-            hint="ask for an index below the size",
-        )
-    path: list[bytes] = []
-    start, stop = 0, len(leaves)
-    while stop - start > 1:
-        middle = start + _split(stop - start)
-        if index < middle:
-            path.append(root(leaves[middle:stop]))
-            stop = middle
-        else:
-            path.append(root(leaves[start:middle]))
-            start = middle
-    path.reverse()
-    return path
-
-
-def consistency_proof(leaves: Sequence[bytes], size1: int) -> list[bytes]:
-    """Return the proof that the tree over the first `size1` leaf hashes grew into the whole. O(n).
-
-    Raises:
-        UsageError: `merkle.out_of_range` unless 0 < size1 <= number of leaves.
-
-    Source: RFC 6962 section 2.1.2.
-    """
-    if not 0 < size1 <= len(leaves):
-        raise UsageError(
-            "merkle.out_of_range",
-            f"no consistency proof from {size1} to {len(leaves)} leaves",
-            hint="the older size must be at least 1 and not above the newer one",
-        )
-    proof: list[bytes] = []
-    start, stop, whole = 0, len(leaves), True
-    while size1 != stop:
-        middle = start + _split(stop - start)
-        if size1 <= middle:
-            proof.append(root(leaves[middle:stop]))
-            stop = middle
-        else:
-            proof.append(root(leaves[start:middle]))
-            start, whole = middle, False
-    if not whole:
-        proof.append(root(leaves[start:stop]))
-    proof.reverse()
-    return proof
-
-
 def verify_inclusion(
     leaf: bytes, index: int, size: int, path: Sequence[bytes], expected_root: bytes
 ) -> None:
@@ -231,11 +173,6 @@ def _walk_consistency(node: int, last: int, nodes: Sequence[bytes]) -> tuple[byt
     if last != 0:
         raise IntegrityError("merkle.bad_proof", "the consistency proof lacks nodes")
     return older, newer
-
-
-def _split(size: int) -> int:
-    """Return the largest power of two below `size`."""
-    return 1 << ((size - 1).bit_length() - 1)
 
 
 def _need_hashes(*hashes: bytes) -> None:

@@ -27,7 +27,11 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_should(tmp_path):
         text=True,
         timeout=120,
         check=False,
-        env={**os.environ, "SWARM_RAY_HOME": str(tmp_path / "home")},
+        env={
+            **os.environ,
+            "SWARM_RAY_HOME": str(tmp_path / "home"),
+            "SWARM_RAY_ADDRESS": "local",
+        },
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines()[-1] == "[3, 3]"

@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
-from swarm_ray.core.swarm import QUEUE_DEPTH, Swarm
+from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import ItemState, RunState
+from swarm_ray.core.traffic import QUEUE_DEPTH
 from swarm_ray.engine.history import Thread, read_entry, replay
 from swarm_ray.testing.machines import ZERO
 from swarm_ray.testing.plans import SCENES, SLICE

@@ -18,14 +18,17 @@ from swarm_ray.ports.log import Append, Snapshot
 from swarm_ray.testing.faults import Faults
 from swarm_ray.testing.memory_log import MemoryLog
 from swarm_ray.testing.office import RUN
-from swarm_ray.testing.plans import SCENES
+from swarm_ray.testing.plans import COPIED
+from swarm_ray.testing.plans import SCENES as SINGLE
 from swarm_ray.testing.world import World
 from swarm_ray.values.codec import decode, encode
 
+SCENES = SINGLE | COPIED
 NEVER = 2**62
 ITEMS = 8
 
-scenes = st.sampled_from(sorted(SCENES))
+scenes = st.sampled_from(sorted(SINGLE))
+all_scenes = st.sampled_from(sorted(SCENES))
 seeds = st.integers(0, 40)
 places = st.floats(0, 1)
 
@@ -38,10 +41,12 @@ def history(scene: str, seed: int) -> tuple[bytes, ...]:
         chosen.plan,
         seed,
         items=min(chosen.items, ITEMS),
-        hosts=2,
-        faults=Faults.heavy(),
+        hosts=max(2, chosen.sites),
+        sites=chosen.sites,
+        faults=replace(Faults.heavy(), lie=1000),
         slice_tokens=chosen.slice_tokens,
         resumes=chosen.resumes,
+        liars=chosen.liars,
     )
     world.play()
     return tuple(world.log.entries(RUN))
@@ -77,7 +82,7 @@ def cut(scene: str, seed: int, place: float) -> tuple[tuple[bytes, ...], int]:
 
 
 @settings(max_examples=250, deadline=None, derandomize=True)
-@given(scenes, seeds, places, places)
+@given(all_scenes, seeds, places, places)
 def test_a_run_is_the_same_with_a_snapshot_at_any_entry(
     scene: str, seed: int, end: float, place: float
 ) -> None:
@@ -95,7 +100,7 @@ def test_a_run_is_the_same_with_a_snapshot_at_any_entry(
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(scenes, seeds, places)
+@given(all_scenes, seeds, places)
 def test_a_run_goes_on_from_a_snapshot_as_it_did(scene: str, seed: int, place: float) -> None:
     """Every entry behind the snapshot says which commands had followed: they follow again."""
     entries, size = cut(scene, seed, place)

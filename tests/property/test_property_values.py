@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from swarm_ray.errors import IntegrityError
 from swarm_ray.values import codec, merkle
 from swarm_ray.values.manifest import Manifest, write_manifest
+from swarm_ray.values.tree import Tree
 
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 CAMEL_KEYS = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
@@ -76,9 +77,9 @@ def test_proofs_hold_against_the_naive_tree(leaves, data):
     index = data.draw(st.integers(0, len(leaves) - 1))
     older = data.draw(st.integers(1, len(leaves)))
     root = naive_root(leaves)
-    path = merkle.inclusion_proof(hashes, index)
+    path = Tree(hashes).inclusion(index)
     merkle.verify_inclusion(hashes[index], index, len(leaves), path, root)
-    proof = merkle.consistency_proof(hashes, older)
+    proof = Tree(hashes).consistency(older)
     merkle.verify_consistency(older, len(leaves), naive_root(leaves[:older]), root, proof)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
-from swarm_ray.core.plan import Convergence, FanOut, Plan, Retry, Step
+from swarm_ray.core.plan import Agree, Convergence, FanOut, Plan, Redundancy, Retry, Step
 from swarm_ray.core.run import Run
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import ItemState
@@ -169,6 +169,61 @@ class Story:
 
     def said_of(self, kind: type) -> list[Any]:
         return [command for command in self.said if isinstance(command, kind)]
+
+
+THREE = Redundancy(3, "organisation", Agree("label"))
+
+
+class Court(Story):
+    """A run whose items have copies; every copy goes to a host that is its own organisation."""
+
+    def begin(self, items: int = 1, *, domains: int = 5, default: str = "", tokens: int = 0):
+        self.open()
+        asked = self.run.pending
+        assert isinstance(asked, cmd.Prepare)
+        self.tell(
+            ev.SwarmOpened(
+                "s", "fan_out", 0, 1, items, "secret", ZERO, tokens, 0, "", domains, default
+            )
+        )
+        self.placed()
+        return self
+
+    def out(self) -> list[tuple[int, int]]:
+        """Return (item, attempt) of all that hosts have."""
+        swarm = self.swarm
+        return sorted((swarm.item_of(key), one.attempt) for key, one in swarm.flights.items())
+
+    def wished(self) -> list[tuple[int, int]]:
+        """Return (item, attempt) of all that is wanted."""
+        return sorted((self.swarm.item_of(key), at) for key, at in self.swarm.wanted.items())
+
+    def send(self, item: int, attempt: int, host: str) -> list[cmd.Command]:
+        self.batches += 1
+        return self.tell(
+            ev.Dispatched("s", self.batches, host, 4, (item,), (attempt,), "", f"org-{host}")
+        )
+
+    def answer(self, item: int, attempt: int, label: str, **more: Any) -> list[cmd.Command]:
+        swarm = self.swarm
+        flight = swarm.flights[swarm.find(item, attempt)]
+        row = ev.Row(item, attempt, "ok", f"out-{label}-{attempt}", label, **more)
+        return self.tell(ev.Settled("s", flight.batch, flight.host, (row,)))
+
+    def fails(self, item: int, attempt: int, status: ev.Status, code: str) -> list[cmd.Command]:
+        swarm = self.swarm
+        flight = swarm.flights[swarm.find(item, attempt)]
+        row = ev.Row(item, attempt, status, code=code)
+        return self.tell(ev.Settled("s", flight.batch, flight.host, (row,)))
+
+
+def court(
+    rule: Redundancy = THREE, *, convergence: Convergence | None = None, **more: Any
+) -> Court:
+    plan = swarm_plan(
+        redundancy=rule, convergence=convergence or Convergence(), concurrency=8, **more
+    )
+    return Court(plan)
 
 
 def kinds(commands: Iterable[cmd.Command]) -> list[str]:

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from swarm_ray.core.pool import CHOICE_ROWS, Choice, Pool
-from swarm_ray.core.swarm import QUEUE_DEPTH
+from swarm_ray.core.traffic import QUEUE_DEPTH
 
 
 def pool_of(*slots: int) -> Pool:

@@ -6,8 +6,9 @@ from core_story import QUICK, SECOND, Story, begin, kinds, swarm_plan
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.plan import Budget, Convergence, Retry
-from swarm_ray.core.swarm import DRAIN_GRACE_US, QUEUE_DEPTH, WANT_ROWS
+from swarm_ray.core.swarm import DRAIN_GRACE_US
 from swarm_ray.core.tables import ItemState, SwarmState
+from swarm_ray.core.traffic import QUEUE_DEPTH, WANT_ROWS
 
 
 def test_a_swarm_wants_as_many_attempts_as_lanes_and_queues_hold() -> None:

@@ -261,10 +261,10 @@ CASES = [
         "requires",
     ),
     Broken(
-        "definition.redundancy_unserved",
+        "definition.redundancy_rule",
         P,
         "concurrency: 4",
-        "concurrency: 4\n      verification: {redundancy: {copies: 3}}",
+        "concurrency: 4\n      verification: {redundancy: {copies: 3, tiebreak: conservative}}",
         "verification",
     ),
     Broken(

@@ -99,7 +99,11 @@ def test_an_unknown_run_is_refused_at_once(town: Town):
 def test_a_damaged_log_is_refused_and_the_first_bad_entry_named(town: Town):
     run = interrupted(town)
     with ledger(town) as connection:
-        connection.execute("UPDATE entries SET data = CAST(data || ' ' AS BLOB) WHERE seq >= 3")
+        connection.execute(
+            "UPDATE entries SET data = CAST(data || ' ' AS BLOB) WHERE seq >= 3"
+            " AND log = (SELECT log FROM logs WHERE log_id = ?)",
+            (run,),
+        )
     town.start()
     with pytest.raises(IntegrityError) as refused:
         town.service.entries(run, 0, 0)

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from swarm_ray.attestation import batch
+from swarm_ray.attestation.checkpoint import Checkpoint, sign_checkpoint
 from swarm_ray.attestation.keys import SigningKey
+from swarm_ray.attestation.roster import KeyEnrolled, certify
 from swarm_ray.attestation.statement import Execution, WorkOrder, execution_statement
+from swarm_ray.engine.vigil import HEARTBEAT_KIND
 from swarm_ray.ledger.rules import checkpoint_entry
 from swarm_ray.ports.log import Head
 from swarm_ray.values import codec, merkle
@@ -82,6 +85,37 @@ def checkpoint_example() -> dict[str, str]:
     return {"entry": checkpoint_entry(head, 1_700_000_000_000_000).decode()}
 
 
+ROOT, SITE, LOG = (SigningKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3))
+
+
+def heartbeat_example() -> dict[str, str]:
+    fields = {"epoch": 2, "every_us": 300_000_000, "kind": HEARTBEAT_KIND, "state": "alive"}
+    return {"entry": codec.encode({**fields, "time_us": 1_700_000_000_000_000}).decode()}
+
+
+def signed_checkpoint_example() -> dict[str, str]:
+    entries = [codec.encode({"kind": "timer", "time_us": n}) for n in (1, 2, 3)]
+    origin = f"swarm-ray.dev/acme/default/{ROOT.keyid[:16]}"
+    head = Checkpoint(origin, 3, merkle.root(map(merkle.leaf_hash, entries)))
+    note = sign_checkpoint(head, LOG).to_bytes().decode()
+    return {"note": note.rstrip("\n").replace("\n", "|")}
+
+
+def certificate_example() -> dict[str, str]:
+    begin, end = 1_700_000_000_000_000, 1_731_536_000_000_000
+    raw = SITE.public.raw.hex()
+    draft = KeyEnrolled(
+        "site", "eu", raw, "", "eu", "acme", serial=1, not_before_us=begin, not_after_us=end
+    )
+    made = certify(ROOT, draft)
+    signed = made.signed().decode()
+    return {
+        "seed of the root": (b"\x01" * 32).hex(),
+        "signed": signed[signed.index("{") :],
+        "signature": made.signature,
+    }
+
+
 KEY = SigningKey.from_seed(b"\x05" * 32)
 ORDER = WorkOrder(
     "018bcfe5680074309e0bb61cb08f4760",
@@ -133,6 +167,9 @@ def envelope_example() -> dict[str, str]:
         ("bodies.md", "body", body_example),
         ("log.md", "log", log_example),
         ("log.md", "checkpoint", checkpoint_example),
+        ("log.md", "heartbeat", heartbeat_example),
+        ("log.md", "signed checkpoint", signed_checkpoint_example),
+        ("attestation.md", "certificate", certificate_example),
         ("attestation.md", "envelope", envelope_example),
     ],
 )

@@ -50,3 +50,12 @@ def test_a_coordinator_that_would_not_do_what_was_asked_is_refused(tmp_path: Pat
     with pytest.raises(UsageError) as refused:
         _shake_hands(settings, {**found, **change})
     assert refused.value.code == code
+
+
+def test_labels_of_a_node_name_the_trust_domains_of_its_host():
+    from swarm_ray.runtime.transport import _settings_on
+
+    settings = Settings(home=Path("home"), organisation="ours", region="north")
+    assert _settings_on({}, settings) == settings
+    found = _settings_on({"swarm-organisation": "theirs", "swarm-region": "south"}, settings)
+    assert (found.organisation, found.region) == ("theirs", "south")

@@ -6,6 +6,7 @@ import pytest
 
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.values import merkle
+from swarm_ray.values.tree import Tree
 
 # The eight leaves that the certificate transparency test data uses.
 LEAVES = [
@@ -69,14 +70,14 @@ def test_a_copy_of_a_frontier_grows_alone():
 def test_every_leaf_is_proven_in_every_tree():
     for size in range(1, 9):
         for index in range(size):
-            path = merkle.inclusion_proof(HASHES[:size], index)
+            path = Tree(HASHES).inclusion(index, size)
             merkle.verify_inclusion(HASHES[index], index, size, path, naive_root(LEAVES[:size]))
 
 
 def test_every_growth_is_proven():
     for size2 in range(1, 9):
         for size1 in range(1, size2 + 1):
-            proof = merkle.consistency_proof(HASHES[:size2], size1)
+            proof = Tree(HASHES).consistency(size1, size2)
             merkle.verify_consistency(
                 size1, size2, naive_root(LEAVES[:size1]), naive_root(LEAVES[:size2]), proof
             )
@@ -93,8 +94,8 @@ def above(root):
 
 
 ROOT3, ROOT5, ROOT8 = (naive_root(LEAVES[:n]) for n in (3, 5, 8))
-PATH = merkle.inclusion_proof(HASHES, 5)
-GROWTH = merkle.consistency_proof(HASHES, 5)
+PATH = Tree(HASHES).inclusion(5)
+GROWTH = Tree(HASHES).consistency(5)
 
 
 @pytest.mark.parametrize(
@@ -168,9 +169,9 @@ def test_a_frontier_whose_length_does_not_fit_is_refused(data):
 
 def test_a_proof_outside_the_tree_cannot_be_made():
     for make in (
-        lambda: merkle.inclusion_proof(HASHES, 8),
-        lambda: merkle.consistency_proof(HASHES, 0),
-        lambda: merkle.consistency_proof(HASHES, 9),
+        lambda: Tree(HASHES).inclusion(8),
+        lambda: Tree(HASHES).consistency(0),
+        lambda: Tree(HASHES).consistency(9),
     ):
         with pytest.raises(UsageError):
             make()

@@ -1,0 +1,1 @@
+"""Anchors: places where a checkpoint is kept that we cannot rewrite."""

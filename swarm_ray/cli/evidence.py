@@ -1,0 +1,144 @@
+"""Verbs about evidence: export writes a copy for strangers, verify checks one, or a run here."""
+
+import mmap
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from swarm_ray.cli.options import Json, RunId
+from swarm_ray.cli.output import Output, guarded
+from swarm_ray.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarm_ray.config import Settings
+    from swarm_ray.evidence.checking import Findings
+    from swarm_ray.ledger.reader import Reader
+
+RootKey = Annotated[
+    list[str] | None,
+    typer.Option("--root-key", metavar="HEX", help="A root key that you trust; may be repeated."),
+]
+
+
+@guarded
+def export(
+    run: RunId,
+    file: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
+    ],
+    without_bodies: Annotated[
+        bool, typer.Option("--without-bodies", help="Leave out all inputs, outputs and texts.")
+    ] = False,
+    bodies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bodies",
+            metavar="CLASS",
+            help="Only bodies of this class: input, context, output, artifact, error, reason, key.",
+        ),
+    ] = None,
+    json_output: Json = False,
+) -> None:
+    """Write a copy of a run that strangers can check offline."""
+    from typing import get_args
+
+    from swarm_ray.evidence.checking import check
+    from swarm_ray.evidence.container import write_container
+    from swarm_ray.evidence.copy import files_of
+    from swarm_ray.evidence.gathering import gather
+    from swarm_ray.ports.log import Retention
+
+    output = Output(json_output)
+    classes = set(get_args(Retention)) if bodies is None else set(bodies)
+    if not classes <= set(get_args(Retention)) or (without_bodies and bodies):
+        raise UsageError(
+            "export.bad_class",
+            f"no bodies can be chosen by {', '.join(sorted(classes))}",
+            hint=f"choose of: {', '.join(get_args(Retention))}; or --without-bodies alone",
+        )
+    settings, reader, found = _open(run)
+    with reader:
+        copy = gather(
+            reader,
+            settings.folder,
+            found,
+            lambda body: not without_bodies and body.retention in classes,
+        )
+        findings = check(copy)  # a copy that does not hold must not leave the house
+        part = file.with_name(f"{file.name}.part")
+        try:
+            with part.open("wb") as out:
+                size = write_container(files_of(copy), out)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)
+    output.data({"event": "exported", "file": str(file), "bytes": size, **findings.to_dict()})
+    output.say(
+        f"Wrote {file}: {findings.entries} entries, {findings.bodies} bodies, {size:,} bytes."
+    )
+    output.say("Whoever gets it checks it with `swarm-ray verify`, or with tools/verify_bundle.py")
+    output.say(f"alone, against this root key: {findings.root_key}")
+
+
+@guarded
+def verify(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|FILE", help="A run of the ledger here, or an export.")
+    ],
+    root_key: RootKey = None,
+    json_output: Json = False,
+) -> None:
+    """Recompute a run, or a copy of one; name the first bad entry."""
+    from swarm_ray.evidence.telling import sentences
+
+    output = Output(json_output)
+    if Path(what).is_file():
+        findings, unsealed = _verify_file(Path(what), root_key), 0
+    else:
+        findings, unsealed = _verify_run(what, root_key)
+    output.data({"event": "verified", "ok": True, "unsealed": unsealed, **findings.to_dict()})
+    for line in sentences(findings):
+        output.say(line)
+    if unsealed:
+        output.say(f"{unsealed} newer entries are whole, but not sealed yet.")
+
+
+def _verify_file(file: Path, trusted: list[str] | None) -> "Findings":
+    from swarm_ray.evidence.checking import check
+    from swarm_ray.evidence.container import Container
+    from swarm_ray.evidence.copy import copy_of
+
+    if not file.stat().st_size:
+        return check(copy_of(Container(b"")), trusted)
+    with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return check(copy_of(Container(data)), trusted)  # type: ignore[arg-type]  # sliced to bytes
+
+
+def _verify_run(text: str, trusted: list[str] | None) -> "tuple[Findings, int]":
+    from swarm_ray.engine.bundles import BundleShelf
+    from swarm_ray.evidence.ledger_check import check_ledger
+    from swarm_ray.ledger.opening import shared_place
+
+    settings, reader, run = _open(text)
+    shelf = BundleShelf(settings.folder / "bundles", shared_place(settings))
+    with reader:
+        return check_ledger(reader, settings.folder, shelf.plan_of, run, trusted)
+
+
+def _open(text: str) -> "tuple[Settings, Reader, str]":
+    """Return settings, ledger and the full id of a run."""
+    from swarm_ray.client.archive import resolve_run, unknown_run
+    from swarm_ray.client.session import current_session
+    from swarm_ray.ledger.opening import open_reader
+
+    settings = current_session().settings
+    try:
+        reader = open_reader(settings)
+    except UsageError as error:
+        if error.code != "ledger.not_found":
+            raise
+        raise unknown_run(text, []) from None
+    heads = reader.logs("run")
+    known = [head.log_id for head in heads if head.state != "dropped"]
+    return settings, reader, resolve_run(text, known)

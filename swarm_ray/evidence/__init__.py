@@ -1,0 +1,1 @@
+"""Evidence for strangers: copies of runs that can be checked offline, and their check."""

@@ -1,0 +1,36 @@
+"""Which bodies the entries of a run name.
+
+Decides what fields of events and rows are commitments; everything else in them is not deletable.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+COMMITMENTS: Final = (
+    "inputs",
+    "manifest",
+    "context",
+    "default",
+    "detail",
+    "answer",
+    "output",
+    "error",
+    "extras",
+    "outcome",
+    "reason",
+    "result",
+    "report",
+    "arguments",
+)
+
+
+def named_bodies(events: Iterable[object]) -> dict[str, str]:
+    """Return by commitment the field that names it first."""
+    named: dict[str, str] = {}
+    for event in events:
+        for one in (event, *getattr(event, "rows", ())):
+            for name in COMMITMENTS:
+                value = getattr(one, name, "")
+                if value:
+                    named.setdefault(value, name)
+    return named
