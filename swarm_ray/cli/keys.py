@@ -27,14 +27,21 @@ Key = Annotated[
 @guarded
 def list_(json_output: Json = False) -> None:
     """List the keys of the roster and how each stands."""
+    from swarm_ray.attestation.keys import PublicKey
+    from swarm_ray.attestation.note import NoteKey
     from swarm_ray.cli.tables import listing
     from swarm_ray.client.headline import clock
 
     output = Output(json_output)
-    rows = []
+    rows, followed = [], []
     for one in _service().standings():
         found = one.certificate
-        output.data({**certificate_data(found), "state": one.state})
+        data = {**certificate_data(found), "state": one.state}
+        if found.role == "log" and one.state == "valid":
+            key = NoteKey(found.name, PublicKey(bytes.fromhex(found.public_key)))
+            followed.append(key.to_text())
+            data["note_key"] = key.to_text()
+        output.data(data)
         until = clock(found.not_after_us)[:19] if found.issuer else ""
         rows.append([found.role, found.name, found.keyid[:16], one.state, until])
     if not rows:
@@ -42,6 +49,10 @@ def list_(json_output: Json = False) -> None:
         return
     for line in listing(["role", "name", "key", "state", "until (UTC)"], rows):
         output.say(line)
+    for text in followed:
+        output.say(
+            f"A witness follows the index log with: swarm-ray witness FOLDER --follow {text}"
+        )
 
 
 @app.command()

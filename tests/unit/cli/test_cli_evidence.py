@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from swarm_ray.attestation.note import NoteKey
+
 VERIFIER = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 
 
@@ -85,6 +87,9 @@ def test_what_is_not_there_is_said_with_a_remedy(cli, folder):
 def test_keys_are_listed_shown_enrolled_rotated_and_revoked(cli, done, folder):
     roles = [one["role"] for one in lines(cli("keys", "list", "--json"))]
     assert roles[:4] == ["root", "site", "coordinator", "log"]
+    log = lines(cli("keys", "list", "--json"))[3]
+    assert NoteKey.from_text(log["note_key"]).name == log["name"]
+    assert f"--follow {log['note_key']}" in cli("keys", "list").stdout
     assert "host" in roles
     root = lines(cli("keys", "show", "--json"))[0]
     assert f"public key: {root['public_key']}" in cli("keys", "show").stdout
