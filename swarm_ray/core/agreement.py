@@ -89,24 +89,25 @@ def grouped(votes: Sequence[Vote], rule: Agree) -> list[Group]:
 def verdict(votes: Sequence[Vote], rule: Agree, copies: int) -> Verdict:
     """Judge the votes of one item of which `copies` domains may vote at most.
 
-    A class wins when it outweighs all others together, however the missing copies answer (each
-    weighs one at most); nobody wins any more when no class could do so with all of them.
+    A class wins when it has more domains than all others together, and more weight, however the
+    missing copies answer (each weighs one at most); nobody wins any more when no class could do so
+    with all of them. A confidence is its worker's own claim: it can keep the others from winning,
+    never win against more of them.
     """
     groups = grouped(distinct(votes), rule)
-    missing_ppm = max(0, copies - sum(len(group.votes) for group in groups)) * FULL_PPM
-    total_ppm = sum(group.weight_ppm for group in groups)
-    best = max(groups, key=_rank, default=None)
-    lead_ppm = 2 * best.weight_ppm - total_ppm if best is not None else 0
-    if lead_ppm > missing_ppm:
-        return Verdict("agreed", best)
-    return Verdict("open" if lead_ppm + missing_ppm > 0 else "disagreed")
+    left = max(0, copies - sum(len(group.votes) for group in groups))
+    lead, lead_ppm = _lead(groups)
+    if lead > left and lead_ppm > left * FULL_PPM:
+        return Verdict("agreed", max(groups, key=_rank))
+    decidable = lead + left > 0 and lead_ppm + left * FULL_PPM > 0
+    return Verdict("open" if decidable else "disagreed")
 
 
 def plurality(votes: Sequence[Vote], rule: Agree) -> Group | None:
-    """Return the heaviest class, as a tiebreak with one copy more takes it: of two as heavy the
-    one with more votes, and none if that ties too."""
+    """Return the class of most domains, as a tiebreak with one copy more takes it; none if two
+    have as many, whatever confidence they claim."""
     ranked = sorted(grouped(distinct(votes), rule), key=_rank, reverse=True)
-    if not ranked or (len(ranked) > 1 and _rank(ranked[0]) == _rank(ranked[1])):
+    if not ranked or (len(ranked) > 1 and len(ranked[0].votes) == len(ranked[1].votes)):
         return None
     return ranked[0]
 
@@ -117,17 +118,28 @@ def missing(votes: Sequence[Vote], rule: Agree, copies: int) -> int:
     That many run at once: fewer could not end the vote, more might be wasted.
     """
     groups = grouped(distinct(votes), rule)
-    cast = sum(len(group.votes) for group in groups)
-    total_ppm = sum(group.weight_ppm for group in groups)
-    lead_ppm = 2 * max((group.weight_ppm for group in groups), default=0) - total_ppm
-    for more in range(1, copies - cast):
-        if lead_ppm + more * FULL_PPM > (copies - cast - more) * FULL_PPM:
+    left = copies - sum(len(group.votes) for group in groups)
+    lead, lead_ppm = _lead(groups)
+    for more in range(1, left):
+        rest = left - more
+        if lead + more > rest and lead_ppm + more * FULL_PPM > rest * FULL_PPM:
             return more
-    return max(1, copies - cast)
+    return max(1, left)
+
+
+def _lead(groups: Sequence[Group]) -> tuple[int, int]:
+    """Return by how many domains, and by how much weight, the first class is ahead of all others
+    together."""
+    best = max(groups, key=_rank, default=None)
+    if best is None:
+        return 0, 0
+    votes = sum(len(group.votes) for group in groups)
+    weight_ppm = sum(group.weight_ppm for group in groups)
+    return 2 * len(best.votes) - votes, 2 * best.weight_ppm - weight_ppm
 
 
 def _rank(group: Group) -> tuple[int, int]:
-    return group.weight_ppm, len(group.votes)
+    return len(group.votes), group.weight_ppm
 
 
 def _number(vote: Vote) -> Fraction | None:

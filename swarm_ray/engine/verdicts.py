@@ -23,8 +23,12 @@ from swarm_ray.ports.hosts import Parcel
 from swarm_ray.ports.log import Body, Retention
 from swarm_ray.ports.sandbox import Exit
 from swarm_ray.values.codec import encode_json
+from swarm_ray.values.digests import sha256
 
 LABEL_CHARS = 48
+LABEL_HEAD_CHARS = 23
+LEAST_CONFIDENCE_PPM = 1
+"""In a row 0 says that no confidence is declared."""
 CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+", re.ASCII)
 CODE_CHARS = 64
 DETAIL_BYTES = 4_096
@@ -150,13 +154,23 @@ def _cpu_us(frame: Mapping[str, Any]) -> int:
 
 
 def project(output: Any, fields: Mapping[str, str]) -> tuple[str, int]:
-    """Return label and confidence (ppm) of an output by the declared fields."""
+    """Return label and confidence (ppm) of an output by the declared fields.
+
+    A label of more than 48 characters is its first 23, a tilde and 24 hexadecimal digits of its
+    digest: long ones that begin alike stay different. A declared confidence that is none from 0 to
+    1 is the least there is.
+    """
     name = fields.get("label")
     if name is None:
         return "", 0
     fielded = isinstance(output, Mapping)
     value = output.get(name) if name and fielded else output
     label = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
-    weight = output.get(fields["confidence"]) if "confidence" in fields and fielded else None
+    if len(label) > LABEL_CHARS:
+        digest = sha256(label.encode(errors="surrogatepass"))
+        label = f"{label[:LABEL_HEAD_CHARS]}~{digest[: LABEL_CHARS - LABEL_HEAD_CHARS - 1]}"
+    if "confidence" not in fields:
+        return label, 0
+    weight = output.get(fields["confidence"]) if fielded else None
     number = weight if isinstance(weight, int | float) and 0 <= weight <= 1 else 0
-    return label[:LABEL_CHARS], round(number * FULL_PPM)
+    return label, max(LEAST_CONFIDENCE_PPM, round(number * FULL_PPM))

@@ -55,10 +55,15 @@ def test_an_answer_that_reads_like_a_failure_is_not_one():
     assert len(grouped(votes("worker.died", "!worker.died"), LABEL)) == 2
 
 
-def test_a_confident_copy_outweighs_hesitant_ones():
+def test_a_confident_copy_keeps_hesitant_ones_from_winning_and_never_wins_against_more():
     unsure = votes("a", "a", "b", weights={0: 300_000, 1: 300_000})
     assert verdict(unsure[:2], LABEL, 3).kind == "open"  # the third may weigh more
-    assert verdict(unsure, LABEL, 3).group.chosen.answer == "b"
+    assert verdict(unsure, LABEL, 3).kind == "disagreed"
+    assert plurality(unsure, LABEL).chosen.answer == "a"
+
+
+def test_confidence_decides_no_tie():
+    assert plurality(votes("a", "b", weights={0: 300_000}), LABEL) is None
 
 
 def test_only_the_first_vote_of_a_domain_counts():
