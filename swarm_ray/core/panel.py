@@ -6,6 +6,7 @@ an answer may rest on the word of a trusted host alone, checked at random; it is
 the swarm converges. Which hosts there are is not known here: they appear with their votes.
 """
 
+import re
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Literal
@@ -30,6 +31,7 @@ allows is asked when it ends, for by then more is known about the hosts."""
 
 BROKEN = "rule"
 """In place of a status: the answer is an output that does not satisfy a rule of the swarm."""
+_GENERATION = re.compile(r"(.+-[0-9a-f]{8})-\d+\.\d+", re.ASCII)
 Kind = Literal["accept", "failed", "default", "ask", "disagreed", "more"]
 
 
@@ -101,7 +103,7 @@ class Panel:
 
     def outcast(self, host: str, domain: str) -> bool:
         """Say whether a host should be given nothing while there are others."""
-        return bool(self.rule.target_ppm) and self.reputation.outcast(host, domain)
+        return bool(self.rule.target_ppm) and self.reputation.outcast(machine_of(host), domain)
 
     # -- votes ------------------------------------------------------------------------------
 
@@ -113,6 +115,7 @@ class Panel:
         failed = BROKEN if row.rule else "" if row.status == "ok" else row.status
         answer = row.code if failed else str(row.alike) if words else row.label
         weight_ppm = row.confidence_ppm or FULL_PPM
+        host = machine_of(host)
         cast = Vote(row.attempt, host, domain, answer, row.output, weight_ppm, failed, row.label)
         self.votes.setdefault(row.item, []).append(cast)
         self.misses.pop(row.item, None)
@@ -263,3 +266,11 @@ def panel_of(rule: Redundancy | None, opened: SwarmOpened) -> Panel | None:
     if rule is None or opened.kind != "fan_out":
         return None
     return Panel(rule, opened.items, opened.manifest, opened.domains)
+
+
+def machine_of(host: str) -> str:
+    """Return the name under which a host earns standing: that of its node, without the number of
+    the process that serves there now. A host that is started anew begins with what is known of it.
+    """
+    found = _GENERATION.fullmatch(host)
+    return found[1] if found else host

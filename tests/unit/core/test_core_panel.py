@@ -6,7 +6,7 @@ import pytest
 from core_story import Court, court
 
 from swarm_ray.core import commands as cmd
-from swarm_ray.core.panel import Panel
+from swarm_ray.core.panel import Panel, machine_of
 from swarm_ray.core.plan import Agree, Convergence, Redundancy
 from swarm_ray.core.tables import ItemState
 
@@ -169,3 +169,10 @@ def test_the_draw_follows_from_the_secret_alone(seeded: str):
     assert draws[0] != [other._drawn(item) for item in range(ITEMS)]
     share = sum(draws[0]) / ITEMS
     assert share == pytest.approx(panels[0].check_ppm / 1e6, abs=0.1)
+
+
+def test_a_host_that_is_started_anew_has_the_standing_of_its_node():
+    assert machine_of("eu-1a2b3c4d-2.3") == machine_of("eu-1a2b3c4d-7.1") == "eu-1a2b3c4d"
+    assert machine_of("eu-1a2b3c4d-2.3") != machine_of("eu-1a2b3c4e-2.3")
+    for name in ("local-1", "local-1.2", "partner-1", "eu/node-1/2"):
+        assert machine_of(name) == name
