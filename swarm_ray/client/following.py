@@ -142,7 +142,7 @@ class Follower:
         if self._viewer is None or self._lifecycle is None:
             plan = from_record(Plan, self._source.plan(self.run)["plan"])
             self._viewer = Viewer(plan)
-            self._lifecycle = Lifecycle(self._viewer.run)
+            self._lifecycle = Lifecycle(self._viewer)
         return self._viewer, self._lifecycle
 
     def topics(self) -> tuple[str, ...]:

@@ -43,6 +43,8 @@ def counts(swarm: SwarmView) -> str:
         told.append(f"{swarm.running} running")
     if swarm.queued:
         told.append(f"{swarm.queued} queued")
+    if swarm.stranded:
+        told.append(f"{swarm.stranded} waiting for a host of another trust domain")
     return ", ".join(told)
 
 

@@ -86,6 +86,8 @@ class Teller:
                 return [f"{name} did not converge ({event.code}){self._detail(event.detail)}"]
             case ev.EffectSettled():
                 return [self._effect(event)]
+            case ev.Stranded():
+                return [self._stranded(event)]
             case ev.TimerFired():
                 return self._timer(event.key)
             case ev.CancelAsked():
@@ -213,7 +215,9 @@ class Teller:
         why = first_line(self._bodies.text(row.error))
         name = self._worker(event.swarm, row.item)
         if row.rule:
-            return f"The result of {name} breaks rule {row.rule} of the swarm. {fate}".strip()
+            because = f": {why}" if why else ""
+            told = f"The result of {name} breaks rule {row.rule} of the swarm{because}."
+            return f"{told} {fate}".strip()
         if row.status == "cancelled":
             return f"{name} was stopped (attempt {row.attempt}). {fate}".strip()
         return (
@@ -229,12 +233,29 @@ class Teller:
         what = f"; {plural(lost, 'attempt')} it held counts as lost" if lost else ""
         return [f"Host {event.host} was given up ({event.reason or 'no word from it'}){what}."]
 
+    def _stranded(self, event: ev.Stranded) -> str:
+        name, swarm = short("swarm", event.swarm), self._viewer.run.swarms.get(event.swarm)
+        if not event.items:
+            return f"No item of {name} waits for a host of another trust domain any more."
+        items = f"{plural(event.items, 'item')} of {name}"
+        rule = swarm.spec.redundancy if swarm is not None else None
+        if rule is None:
+            return f"No host of our own organisation is there to try {items} again."
+        there = plural(event.domains, rule.across)
+        return (
+            f"No host is there that may take {items}: hosts are in {there}, and every copy of an item"
+            f" needs another."
+        )
+
     def _timer(self, key: str) -> list[str]:
         name, _, what = key.partition(":")
         if key == "run:deadline":
             return ["The deadline of the run came due."]
         if what == "deadline":
             return [f"The deadline of {short('swarm', name)} passed; nothing new was started."]
+        swarm = self._viewer.run.swarms.get(name)
+        if what == "stranded" and swarm is not None and swarm.ending == "stranded":
+            return [f"No such host came; nothing more was started in {short('swarm', name)}."]
         if what == "drained":
             return [f"The last attempts of {short('swarm', name)} were not waited for any longer."]
         return []

@@ -21,6 +21,11 @@ class Apart:
     barred: Mapping[int, Collection[str]]
     outcast: Collection[str]
 
+    def stranded(self, items: Collection[int]) -> int:
+        """Return how many of these items no host may take, however much room there were."""
+        there = set(self.domains.values())
+        return len({item for item in items if there <= set(self.barred.get(item, ()))})
+
 
 @dataclass(slots=True)
 class Copies:

@@ -154,6 +154,16 @@ class HostLost:
 
 
 @dataclass(frozen=True, slots=True)
+class Stranded:
+    """So many items of a swarm wait for a host that may take them, since the connected ones are in
+    `domains` trust domains of which none is left for them; 0: none waits any more."""
+
+    swarm: str
+    items: int
+    domains: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TimerFired:
     """A timer that the run had set came due."""
 
@@ -235,6 +245,7 @@ Event = (
     | Dispatched
     | Settled
     | HostLost
+    | Stranded
     | TimerFired
     | CancelAsked
     | Decided
@@ -253,6 +264,7 @@ KINDS: dict[str, type[Event]] = {
     "dispatched": Dispatched,
     "attempts.settled": Settled,
     "host.lost": HostLost,
+    "items.stranded": Stranded,
     "timer": TimerFired,
     "cancel.asked": CancelAsked,
     "decided": Decided,

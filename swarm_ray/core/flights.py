@@ -11,9 +11,10 @@ from swarm_ray.core.commands import Command, Withdraw
 from swarm_ray.core.events import Row
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Flight:
-    """An attempt that a host holds; `domain` is the host's where items have copies."""
+    """An attempt that a host holds; `domain` is the host's where items have copies. Not frozen: one
+    is made for every attempt, and a frozen one takes three times as long to make."""
 
     attempt: int
     host: str

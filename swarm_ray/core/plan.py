@@ -96,10 +96,12 @@ class Redundancy:
 class Rule:
     """A CEL expression that an output must satisfy, and what follows where it does not: the item is
     excluded, tried again on hosts of our own organisation, or put to a person. Without a
-    consequence the rule is about all results together, and convergence is refused."""
+    consequence the rule is about all results together, and convergence is refused. In place of an
+    expression `task` names the bundle task that runs a user's function."""
 
     cel: str
     consequence: Literal["exclude", "retry_trusted", "escalate", ""] = ""
+    task: str = ""
 
 
 @dataclass(frozen=True, slots=True)

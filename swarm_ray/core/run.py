@@ -62,6 +62,8 @@ class Run(Walk):
                 return self._on_swarm(event.swarm, now_us, lambda s: s.settled(event, now_us))
             case ev.HostLost():
                 return self._host_lost(event, now_us)
+            case ev.Stranded():
+                return self._on_swarm(event.swarm, now_us, lambda s: s.strand(event, now_us))
             case ev.TimerFired():
                 return self._timer(event.key, now_us)
             case ev.CancelAsked():

@@ -6,16 +6,19 @@ from the entries it is given. A step without fan-out is a swarm of one.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from swarm_ray.core.commands import Command, SetTimer
-from swarm_ray.core.events import Row, Settled
+from swarm_ray.core.events import Row, Settled, Stranded
 from swarm_ray.core.limits import enough
 from swarm_ray.core.settling import UNVERIFIED, Settling
+from swarm_ray.core.stranding import Stranding
 from swarm_ray.core.tables import SWARM, SwarmState, advance
 from swarm_ray.core.window import Window
 
 DRAIN_GRACE_US = 5_000_000
+TOO_FEW_DOMAINS = "copies.too_few_domains"
+NO_OWN_HOST = "validation.no_own_host"
 
 
 @dataclass(slots=True)
@@ -23,6 +26,7 @@ class Swarm(Settling):
     """State of one swarm."""
 
     drained_us: int = 0
+    stranding: Stranding = field(default_factory=Stranding)
 
     # -- what the run asks ------------------------------------------------------------------
 
@@ -77,10 +81,11 @@ class Swarm(Settling):
 
     def settled(self, event: Settled, now_us: int) -> list[Command]:
         """Results arrived; rows of attempts that are not out are stale and change nothing."""
+        find, settle = self.find, self.settle
         for row in event.rows:
-            key = self.find(row.item, row.attempt)
+            key = find(row.item, row.attempt)
             if key >= 0:
-                self.settle(key, row, now_us)
+                settle(key, row, now_us)
         return self.after(now_us)
 
     def after(self, now_us: int) -> list[Command]:
@@ -116,7 +121,7 @@ class Swarm(Settling):
     # -- time, loss, people -----------------------------------------------------------------
 
     def timer(self, what: str, now_us: int) -> list[Command]:
-        """A timer of this swarm came due: `backoff`, `deadline` or `drained`.
+        """A timer of this swarm came due: `backoff`, `deadline`, `stranded` or `drained`.
 
         A timer that was set before its time was put off is set anew.
         """
@@ -127,9 +132,31 @@ class Swarm(Settling):
             if now_us < self.work_until_us:
                 return self._timers()
             return self.drain("deadline", "swarm.deadline", now_us)
+        if what == "stranded" and self.stranding.items:
+            return self._stranded(now_us)
         if what == "drained" and self.state is SwarmState.DRAINING and now_us >= self.drained_us:
             self._lose(list(self.flights), "host.silent", now_us)
         return []
+
+    def strand(self, event: Stranded, now_us: int) -> list[Command]:
+        """Items wait for a host that may take them, or do no longer."""
+        if self.state is not SwarmState.WORKING:
+            return []
+        waited = self.stranding.items
+        self.stranding.report(event, now_us)
+        return self._await_hosts() if not waited else []
+
+    def _stranded(self, now_us: int) -> list[Command]:
+        """End what nothing moves any more when no host that may take the items has come."""
+        if not self.wanted:
+            self.stranding.clear()
+            return []
+        if self.flights or self.backlog.pauses or self.reviews:
+            self.stranding.renew(now_us)
+        if now_us < self.stranding.due_us:
+            return self._await_hosts()
+        copied = self.panel is not None
+        return self.drain("stranded", TOO_FEW_DOMAINS if copied else NO_OWN_HOST, now_us)
 
     def host_lost(self, host: str, now_us: int) -> list[Command]:
         """A host is gone: its attempts are lost and charged their whole slice."""
@@ -185,6 +212,7 @@ class Swarm(Settling):
             return []
         self.state = advance(SWARM, self.state, "drain")
         self.ending, self.code, self.drained_us = ending, code, now_us + DRAIN_GRACE_US
+        self.stranding.clear()
         self.surplus.clear()
         for item in self.backlog.unsettled():
             if self.out(item):
@@ -227,7 +255,7 @@ class Swarm(Settling):
         """Derive anew what the shell must be doing for this swarm after a restart."""
         commands: list[Command] = []
         if self.state is SwarmState.WORKING:
-            commands += self._timers()
+            commands += [*self._timers(), *self._await_hosts()]
         commands += self.in_hand()
         if self.backlog.alarm_us:
             commands.append(SetTimer(f"{self.id}:backoff", self.backlog.alarm_us))
@@ -240,6 +268,10 @@ class Swarm(Settling):
     def _timers(self) -> list[Command]:
         until = self.work_until_us
         return [SetTimer(f"{self.id}:deadline", until)] if until else []
+
+    def _await_hosts(self) -> list[Command]:
+        due_us = self.stranding.due_us
+        return [SetTimer(f"{self.id}:stranded", due_us)] if due_us else []
 
     def _forget(self, item: int) -> None:
         self.unwant(item)

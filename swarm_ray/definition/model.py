@@ -141,18 +141,23 @@ class Redundancy(Strict):
     adaptive: Adaptive | None = None
 
 
+Consequence = Literal["exclude", "retry_trusted", "escalate"]
+
+
 class Rule(Strict):
     """A CEL expression that must hold of every output, or of all results together."""
 
     cel: Annotated[str, Field(min_length=1, max_length=2_000)]
-    consequence: Literal["exclude", "retry_trusted", "escalate"] | None = None
+    consequence: Consequence | None = None
 
 
 class Validate(Strict):
-    """What outputs are checked for: their schema, and rules."""
+    """What outputs are checked for: their schema, rules, and last a function with a consequence."""
 
     schema_: bool = Field(default=False, alias="schema")
     rules: Annotated[list[Rule], Field(max_length=50)] = Field(default_factory=list)
+    function: Uses | None = None
+    consequence: Consequence | None = None
 
 
 class Verification(Strict):

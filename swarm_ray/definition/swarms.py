@@ -56,7 +56,7 @@ def link_fan_out(
     merged = link_convergence(linking, step, fan_out.convergence, linked["output_schema"], at)
     _check_models(linking, document, fan_out, linked, path)
     check_redundancy(linking, step, fan_out, linked["output_schema"], path)
-    check_rules(linking, fan_out, linked, path)
+    check_rules(linking, step, fan_out, linked, path)
     _describe(linking, step, fan_out)
     spent = slice_of(linking, linked["name"])
     _check_budget(linking, document, fan_out, spent, path)
@@ -126,7 +126,7 @@ def _compiled(step: Step, fan_out: FanOut, task: str, spent: plan.Budget) -> pla
         slice=spent,
         adaptive=fan_out.adaptive,
         redundancy=compiled_redundancy(fan_out.verification.redundancy),
-        rules=compiled_rules(fan_out),
+        rules=compiled_rules(step, fan_out),
     )
 
 

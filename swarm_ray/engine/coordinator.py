@@ -1,7 +1,7 @@
-"""The coordinator's shell: feeds events to the engine and performs its commands over ports.
+"""The coordinator's shell: feeds events to the engine and has its commands performed.
 
-Decides nothing that a run's log could tell: it turns commands into calls and answers into
-events. One event loop, one engine; a command is performed only after its event is durable.
+Decides nothing that a run's log could tell. One event loop, one engine; a command is performed only
+after its event is durable.
 """
 
 import asyncio
@@ -16,30 +16,25 @@ from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
 from swarm_ray.core.tables import RunState
 from swarm_ray.engine.admin import AdminLog
+from swarm_ray.engine.alarms import Alarms
 from swarm_ray.engine.bundles import BundleShelf, Loaded
-from swarm_ray.engine.converging import converge
-from swarm_ray.engine.copying import lacks_domains, rule_of
-from swarm_ray.engine.desk import Desk
 from swarm_ray.engine.dispatching import Dispatcher
 from swarm_ray.engine.key_files import KeyRing
 from swarm_ray.engine.loop import Engine, Happening, unknown_run
-from swarm_ray.engine.preparing import Prepared, prepare
-from swarm_ray.engine.proposing import proposal_of
+from swarm_ray.engine.performing import Performer
+from swarm_ray.engine.questions import Questions
 from swarm_ray.engine.values import RunValues
 from swarm_ray.engine.vigil import Vigil
-from swarm_ray.errors import IntegrityError, StorageError, SwarmError, UsageError
+from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import Hosts
 from swarm_ray.ports.log import Body, Ledger
 from swarm_ray.ports.solver import Solver
 from swarm_ray.ports.supervisor import Supervisor
-from swarm_ray.values.codec import encode_json
 
 LOGGER = logging.getLogger("swarm_ray.coordinator")
 STEP_EVENTS = 512
 POSTED_LOOK_S = 0.5
-DOMAIN_LOOK_S, DOMAIN_LOOKS = 0.25, 40
-"""Hosts of enough trust domains for copies are waited for so long and so often, ten seconds."""
 
 
 class Coordinator:
@@ -75,13 +70,12 @@ class Coordinator:
         self.shelf = shelf
         self.epoch = ledger.acquire_epoch(name)
         self.engine = Engine(ledger, self.epoch, shelf.plan_of)
-        self.questions: dict[tuple[str, str], cmd.Ask] = {}
-        self._solver = solver
-        self._supervisor = supervisor
         self._inbox: list[tuple[Happening, Callable[[], None] | None]] = []
         self._wake = asyncio.Event()
         self._moved: dict[str, asyncio.Event] = {}
-        self._timers: dict[tuple[str, str], asyncio.TimerHandle] = {}
+        self.alarms = Alarms(clock)
+        self.questions = Questions(self)
+        self._performer = Performer(self, solver, supervisor)
         self._tasks: set[asyncio.Task[None]] = set()
         self.failure: BaseException | None = None
         self.refused: dict[str, IntegrityError | UsageError] = {}
@@ -101,7 +95,7 @@ class Coordinator:
         self.spawn(self.vigil.watch())
         self.dispatcher.start()
         for run, command in commands:
-            self._perform(run, command)
+            self._performer.perform(run, command)
 
     def _recover(self, run: str) -> list[tuple[str, cmd.Command]]:
         """Recover one run. A log that cannot be trusted, or a bundle that is gone, stops this run,
@@ -120,12 +114,11 @@ class Coordinator:
         if self.failure is None:
             self.engine.rest(leaving=True)
             await self.vigil.end()
-        for handle in self._timers.values():
-            handle.cancel()
+        self.alarms.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.dispatcher.equivalence.close()
+        self.dispatcher.judging.close()
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the loop; its failure stops the coordinator visibly."""
@@ -189,31 +182,6 @@ class Coordinator:
         assert opened is not None
         return self.shelf.get(opened.bundle)
 
-    def decision(self, run: str, question: str, choice: str, by: str, reason: str) -> ev.Decided:
-        """Return the event that answers a question.
-
-        Raises:
-            UsageError: `decide.unknown_question`, `decide.unknown_choice`.
-        """
-        asked = self.questions.get((run, question))
-        if asked is None or question not in self.thread_of(run).questions:
-            open_keys = sorted(self.thread_of(run).questions)
-            raise UsageError(
-                "decide.unknown_question",
-                f"run {run} does not ask {question!r}",
-                hint=f"it asks: {', '.join(open_keys)}" if open_keys else "nothing is asked now",
-            )
-        if choice not in asked.choices:
-            raise UsageError(
-                "decide.unknown_choice",
-                f"{choice!r} is not a choice",
-                hint=f"choose one of: {', '.join(asked.choices)}",
-            )
-        values = self.values_of(run)
-        outcome = values.put("choice", encode_json(choice), "output")
-        words = values.put("reason", reason.encode(), "reason") if reason else ""
-        return ev.Decided(question, choice, by, outcome, words)
-
     async def posted(self, run: str, event: ev.Event) -> None:
         """Post an event and wait until it is durable.
 
@@ -275,7 +243,7 @@ class Coordinator:
             if after is not None:
                 after()
         for run, command in commands:
-            self._perform(run, command)
+            self._performer.perform(run, command)
         for run in {happening.run for happening, _ in batch}:
             self._after(run)
 
@@ -290,126 +258,6 @@ class Coordinator:
     def _let_go(self, run: str) -> None:
         self.vigil.seal([run])
         self.dispatcher.forget(run)
-        for key in [key for key in self._timers if key[0] == run]:
-            self._timers.pop(key).cancel()
-        for key in [key for key in self.questions if key[0] == run]:
-            del self.questions[key]
+        self.alarms.forget(run)
+        self.questions.forget(run)
         self.engine.drop(run)
-
-    # -- commands ---------------------------------------------------------------------------
-
-    def _perform(self, run: str, command: cmd.Command) -> None:
-        match command:
-            case cmd.Prepare():
-                self._prepare(run, command)
-            case cmd.Place():
-                self._place(run, command)
-            case cmd.Want():
-                self.dispatcher.want(run, command)
-            case cmd.Send():
-                self.dispatcher.send(run, command)
-            case cmd.Withdraw():
-                self.dispatcher.withdraw(run, command)
-            case cmd.Converge():
-                self._converge(run, command)
-            case cmd.SetTimer():
-                self._set_timer(run, command.key, command.at_us)
-            case cmd.Ask():
-                self._ask(run, command)
-            case cmd.Propose():
-                self.spawn(self._propose(run, command))
-            case cmd.Close():
-                self.post(run, ev.RunClosed(command.status, command.output, command.code))  # type: ignore[arg-type]  # core uses the same words
-
-    def _prepare(self, run: str, command: cmd.Prepare, looks: int = DOMAIN_LOOKS) -> None:
-        if run not in self.engine.threads:
-            return  # it was closed while hosts of other domains were waited for
-        machine = self.thread_of(run)
-        seats, values = self.dispatcher.seats, self.values_of(run)
-        if looks and lacks_domains(rule_of(command, machine), seats):
-            loop = asyncio.get_running_loop()
-            loop.call_later(DOMAIN_LOOK_S, self._prepare, run, command, looks - 1)
-            return
-        found = prepare(command, machine, self.loaded(run), values, self.clock, seats)
-        if isinstance(found, Prepared):
-            task = self.loaded(run).tasks[str(found.context["task"])]
-            assert machine.opened is not None
-            desk = Desk(
-                run, machine.opened.bundle, found.event, task, found.manifest, found.context
-            )
-            self.dispatcher.desks[found.event.swarm] = desk
-            self.post(run, found.event)
-        else:
-            self.post(run, found)
-
-    def _place(self, run: str, command: cmd.Place) -> None:
-        sites = sorted({seat.site for seat in self.dispatcher.seats.values()})
-        answer = self._solver.solve(command.items, sites, 0)
-        body = encode_json({"assignments": answer.assignments, "solver": answer.solver})
-        self.post(
-            run,
-            ev.Placed(
-                command.swarm,
-                self.values_of(run).put("placement", body, "context"),
-                answer.assignments,
-                answer.cost_microusd,
-                answer.bound_microusd,
-                answer.probability_ppm,
-                answer.solver,
-            ),
-        )
-
-    def _converge(self, run: str, command: cmd.Converge) -> None:
-        swarm = self.thread_of(run).swarms[command.swarm]
-        try:
-            event: ev.Event = converge(command, swarm, self.values_of(run), self.clock.now_us())
-        except StorageError:
-            raise
-        except SwarmError as error:
-            detail = self.values_of(run).put("error", str(error).encode(), "error")
-            event = ev.ConvergeRefused(command.swarm, error.code, detail)
-        self.post(run, event)
-
-    def _set_timer(self, run: str, key: str, at_us: int) -> None:
-        before = self._timers.pop((run, key), None)
-        if before is not None:
-            before.cancel()
-        delay_s = max(0, at_us - self.clock.now_us()) / 1e6
-        loop = asyncio.get_running_loop()
-        self._timers[run, key] = loop.call_later(delay_s, self._fire, run, key)
-
-    def _fire(self, run: str, key: str) -> None:
-        del self._timers[run, key]
-        self.post(run, ev.TimerFired(key))
-
-    def _ask(self, run: str, command: cmd.Ask) -> None:
-        self.questions[run, command.question] = command
-        if command.until_us:
-            delay_s = max(0, command.until_us - self.clock.now_us()) / 1e6
-            key = (run, f"question:{command.question}")
-            if key in self._timers:
-                self._timers.pop(key).cancel()
-            loop = asyncio.get_running_loop()
-            self._timers[key] = loop.call_later(delay_s, self._expire, run, command)
-
-    def _expire(self, run: str, command: cmd.Ask) -> None:
-        thread = self.engine.threads.get(run)
-        if thread is not None and command.question in thread.run.questions:
-            self.post(run, self.decision(run, command.question, command.default, "default", ""))
-
-    async def _propose(self, run: str, command: cmd.Propose) -> None:
-        values = self.values_of(run)
-        try:
-            proposal = proposal_of(command, self.thread_of(run), values)
-        except SwarmError as error:
-            failed = ev.EffectSettled(command.step, command.key, "failed", code=error.code)
-            self.post(run, failed)
-            return
-        settled = await self._supervisor.settle(proposal)
-        outcome = ""
-        if settled.outcome is not None:
-            outcome = values.put("outcome", encode_json(settled.outcome), "output")
-        self.post(
-            run,
-            ev.EffectSettled(command.step, command.key, settled.status, outcome, settled.code),
-        )

@@ -9,31 +9,22 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from operator import eq
 from typing import TYPE_CHECKING
 
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
-from swarm_ray.core.apart import Copies
+from swarm_ray.core.apart import Apart, Copies
 from swarm_ray.core.host import Outcome
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import SwarmState
-from swarm_ray.definition.redundancy import comparing_task
-from swarm_ray.engine.copying import (
-    Comparing,
-    compares_by_function,
-    domains_of,
-    own_hosts,
-)
+from swarm_ray.engine.copying import domains_of, own_hosts
 from swarm_ray.engine.desk import Desk
-from swarm_ray.engine.equivalence import Equivalence
 from swarm_ray.engine.history import entries_of
-from swarm_ray.engine.validating import Rules
+from swarm_ray.engine.judging import Case, Judging
 from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
-from swarm_ray.values.codec import decode_json
 
 if TYPE_CHECKING:
     from swarm_ray.engine.coordinator import Coordinator
@@ -43,6 +34,8 @@ COLLECT_WAIT_US = 500_000
 ROSTER_PERIOD_S = 0.25
 BUSY_PAUSE_S = 0.05
 SILENCE_S = 5.0
+STRANDED_S = 2.0
+"""Items are reported as waiting for hosts of other trust domains when they have done so for so long."""
 
 
 @dataclass(slots=True)
@@ -61,14 +54,12 @@ class Dispatcher:
     refused: set[str] = field(default_factory=set)
     arriving: set[tuple[str, int]] = field(default_factory=set)
     copies: Copies = field(default_factory=Copies)
-    comparing: Comparing = field(init=False)
-    equivalence: Equivalence = field(init=False)
-    judging: asyncio.Lock = field(default_factory=asyncio.Lock)
-    rules: Rules = field(default_factory=Rules)
+    stranded: dict[str, float] = field(default_factory=dict)
+    telling: set[str] = field(default_factory=set)
+    judging: Judging = field(init=False)
 
     def __post_init__(self) -> None:
-        self.comparing = Comparing(self.coordinator.ledger)
-        self.equivalence = Equivalence(self.coordinator.settings)
+        self.judging = Judging(self.coordinator.ledger, self.coordinator.settings)
 
     def start(self) -> None:
         """Begin to watch the hosts."""
@@ -144,6 +135,7 @@ class Dispatcher:
             for pair in zip(items, attempts, strict=True)
             if pair not in taken and (apart is None or swarm.awaits(*pair))
         ]
+        self._strand(run, swarm, apart, [item for item, _ in left])
         if left:
             rest = cmd.Want(
                 want.swarm,
@@ -152,6 +144,21 @@ class Dispatcher:
                 tuple(attempt for _, attempt in left),
             )
             self.spare[want.swarm] = (run, rest)
+
+    def _strand(self, run: str, swarm: Swarm, apart: Apart | None, left: list[int]) -> None:
+        """Report that items begin to wait for hosts that may take them, or do no longer; a host
+        that comes back at once is not worth an entry."""
+        items = apart.stranded(left) if apart is not None else 0
+        now_s = asyncio.get_running_loop().time()
+        since_s = self.stranded.setdefault(swarm.id, now_s) if items else 0.0
+        if not items:
+            self.stranded.pop(swarm.id, None)
+        same = bool(items) == bool(swarm.stranding.items)
+        if same or swarm.id in self.telling or now_s - since_s < STRANDED_S:
+            return
+        self.telling.add(swarm.id)
+        domains = len(set(apart.domains.values())) if apart is not None else 0
+        self.coordinator.post(run, ev.Stranded(swarm.id, items, domains))
 
     def durable(self, event: ev.Event) -> None:
         """An event is in the log: build the parcel of a dispatch, free what was settled."""
@@ -162,6 +169,8 @@ class Dispatcher:
             if desk is None or seat is None:
                 return
             desk.parcel(event, self.coordinator.epoch, seat, self.key)
+        elif isinstance(event, ev.Stranded):
+            self.telling.discard(event.swarm)
         elif isinstance(event, ev.Settled):
             desk = self.desks.get(event.swarm)
             if desk is not None:
@@ -280,9 +289,6 @@ class Dispatcher:
             return
         try:
             event = desk.verified(delivery, info)
-            parcel = desk.parcels[outcome.batch]
-            if not compares_by_function(swarm):
-                event = self.comparing.compared(swarm, parcel, event, delivery.bodies, eq)
         except IntegrityError as error:
             self._refuse(info, error)
             return
@@ -290,54 +296,31 @@ class Dispatcher:
             acknowledge()
             return
         self.arriving.add(arrival)
-        if compares_by_function(swarm):
-            work = self._compare(info, delivery, parcel, event, acknowledge)
-            self.coordinator.spawn(work)
-        else:
-            self._accept(delivery, event, acknowledge)
-
-    def _accept(
-        self, delivery: Delivery, event: ev.Settled, acknowledge: Callable[[], None]
-    ) -> None:
-        run, desk = delivery.outcome.run, self.desks.get(event.swarm)
-        swarm = self._swarm(run, event.swarm)
-        if swarm is None or desk is None:
-            acknowledge()  # the run was closed meanwhile
+        parcel, loaded = desk.parcels[outcome.batch], self.coordinator.loaded(outcome.run)
+        case = Case(swarm, desk, parcel, loaded, event, delivery.bodies)
+        if self.judging.asks(swarm):
+            self.coordinator.spawn(self._judge(info, case, acknowledge))
             return
-        event = self.rules.checked(swarm, desk, event, delivery.bodies)
-        self.coordinator.post_with_bodies(run, event, delivery.bodies, acknowledge)
+        try:
+            judged = self.judging.judged(case)
+        except IntegrityError as error:
+            self._refuse(info, error)
+            return
+        self.coordinator.post_with_bodies(outcome.run, judged.event, judged.bodies, acknowledge)
 
-    async def _compare(
-        self,
-        info: HostInfo,
-        delivery: Delivery,
-        parcel: Parcel,
-        event: ev.Settled,
-        acknowledge: Callable[[], None],
-    ) -> None:
-        """Let a function of the definition compare outputs, beside the loop and one by one."""
-        run = delivery.outcome.run
-        async with self.judging:
-            swarm = self._swarm(run, event.swarm)
-            if swarm is None:
-                acknowledge()
+    async def _judge(self, info: HostInfo, case: Case, acknowledge: Callable[[], None]) -> None:
+        """Let functions of the definition judge a delivery."""
+        run = case.desk.run
+        async with self.judging.turn:
+            if self._swarm(run, case.swarm.id) is None:
+                acknowledge()  # the run was closed meanwhile
                 return
-            self.comparing.recall(swarm, event)
-            loaded = self.coordinator.loaded(run)
-            task = comparing_task(loaded.plan.steps[swarm.opened.step].name)
-
-            def alike(left: bytes, right: bytes) -> bool:
-                pair = decode_json(left), decode_json(right)
-                return self.equivalence.equal(parcel.bundle, loaded, task, pair)
-
             try:
-                event = await asyncio.to_thread(
-                    self.comparing.compared, swarm, parcel, event, delivery.bodies, alike
-                )
+                judged = await self.judging.judged_beside(case)
             except IntegrityError as error:
                 self._refuse(info, error)
                 return
-        self._accept(delivery, event, acknowledge)
+        self.coordinator.post_with_bodies(run, judged.event, judged.bodies, acknowledge)
 
     def _refuse(self, info: HostInfo, error: IntegrityError) -> None:
         LOGGER.error("refused a delivery of %s", info.name, exc_info=error)
@@ -364,8 +347,9 @@ class Dispatcher:
             self.desks.pop(name).manifest.close()
             self.pool.forget(name)
             self.copies.forget(name)
-            self.comparing.forget(name)
-            self.rules.forget(name)
+            self.judging.forget(name)
+            self.stranded.pop(name, None)
+            self.telling.discard(name)
             self.spare.pop(name, None)
             self.batches.pop(name, None)
 

@@ -4,7 +4,8 @@ Decides which of the published events (`swarm.started`, `swarm.converging`,
 `swarm.completed`, `swarm.aborted`, `worker.started`, `worker.retried`, `worker.completed`,
 `worker.failed`, and `artifact.produced` beside them) an entry yields, by comparing the states of
 the machine before and after it. They inform; nothing waits for them. The names are our
-reconstruction of a table of the source document (section 6.2) whose rows were lost.
+reconstruction of a table of the source document (section 6.2) whose rows were lost. Where items have
+copies these are about the items, and `copy.started` and `copy.ended` about each copy.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +13,10 @@ from typing import Any
 
 from swarm_ray.core import events as ev
 from swarm_ray.core.run import Run
+from swarm_ray.core.settling import broken
 from swarm_ray.core.tables import SwarmState
+from swarm_ray.engine.copy_events import CopyEvents
+from swarm_ray.engine.viewer import Viewer
 
 EVENTS = (
     "swarm.started",
@@ -24,6 +28,8 @@ EVENTS = (
     "worker.completed",
     "worker.failed",
     "artifact.produced",
+    "copy.started",
+    "copy.ended",
 )
 _REACHED = {
     SwarmState.WORKING: "swarm.started",
@@ -36,15 +42,23 @@ Record = dict[str, Any]
 
 @dataclass(slots=True)
 class Lifecycle:
-    """Watches one run. Call `after` with each event once the machine has handled it."""
+    """Watches one run. Call `after` with each event once the viewer has taken it."""
 
-    run: Run
+    viewer: Viewer
     _states: dict[str, SwarmState] = field(default_factory=dict)
+    _copied: dict[str, CopyEvents] = field(default_factory=dict)
+
+    @property
+    def run(self) -> Run:
+        """The machine of the run."""
+        return self.viewer.run
 
     def after(self, event: ev.Event) -> list[Record]:
         """Return the lifecycle events that this entry caused, in order; each names the `topics`
         that its step and process declare."""
-        found = [*self._workers(event), *self._swarms()]
+        self._meet()
+        copied = [record for one in self._copied.values() for record in one.after(event)]
+        found = [*self._workers(event), *copied, *self._swarms()]
         return [{**record, "topics": self._topics(record["swarm"])} for record in found]
 
     def _topics(self, swarm: str) -> tuple[str, ...]:
@@ -55,9 +69,20 @@ class Lifecycle:
         """Take over how the run stands; what led there is told to nobody."""
         for swarm in self.run.swarms.values():
             self._states[swarm.id] = swarm.state
+        self._meet()
+        for one in self._copied.values():
+            one.skip()
+
+    def _meet(self) -> None:
+        """Begin to watch the items of new swarms with copies."""
+        for swarm in self.run.swarms.values():
+            if swarm.panel is not None and swarm.id not in self._copied:
+                self._copied[swarm.id] = CopyEvents(self.viewer, swarm)
 
     def _workers(self, event: ev.Event) -> list[Record]:
         match event:
+            case ev.Dispatched(swarm=name) | ev.Settled(swarm=name) if name in self._copied:
+                return []
             case ev.Dispatched():
                 pairs = zip(event.items, event.attempts, strict=True)
                 return [
@@ -107,6 +132,7 @@ def _place(swarm: str, item: int, attempt: int) -> Record:
 
 def _settled(swarm: str, row: ev.Row) -> list[Record]:
     place = _place(swarm, row.item, row.attempt)
+    row = broken(row) if row.rule else row
     if row.status != "ok":
         return [
             {

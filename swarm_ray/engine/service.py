@@ -297,7 +297,7 @@ class CoordinatorService:
 
     async def _decide(self, run: str, question: str, choice: str, by: str, reason: str) -> None:
         self._check()
-        event = self._coordinator.decision(run, question, choice, by, reason)
+        event = self._coordinator.questions.decision(run, question, choice, by, reason)
         await self._coordinator.posted(run, event)
 
     async def _cancel(self, run: str, event: CancelAsked) -> None:

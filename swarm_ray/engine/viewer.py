@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from swarm_ray.core import events as ev
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.run import Run
+from swarm_ray.core.settling import broken
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import RunState, SwarmState
 from swarm_ray.engine.history import read_entry
@@ -37,6 +38,7 @@ class Viewer:
         self.entries = 0
         self._opened_us = 0
         self._attempts: dict[str, list[AttemptView]] = {}
+        self._copies: dict[str, dict[str, AttemptView]] = {}
         self._sent: dict[str, dict[tuple[int, int], tuple[str, int]]] = {}
         self._ended: dict[str, int] = {}
         self._merged: dict[str, tuple[str, str]] = {}
@@ -154,28 +156,31 @@ class Viewer:
             host, sent_us = sent.pop((row.item, row.attempt))
             if _never_began(row):
                 continue
-            self._attempts.setdefault(event.swarm, []).append(
-                AttemptView(
-                    event.swarm,
-                    row.item,
-                    row.attempt,
-                    host,
-                    row.status,
-                    row.code,
-                    sent_us,
-                    self.time_us,
-                    row.start_us,
-                    row.duration_us,
-                    row.tokens,
-                    row.microusd,
-                    row.cpu_us,
-                    row.sub_agents,
-                    event.isolation,
-                    row.output,
-                    row.error,
-                    row.extras,
-                )
+            if row.rule:
+                row = broken(row)
+            view = AttemptView(
+                event.swarm,
+                row.item,
+                row.attempt,
+                host,
+                row.status,
+                row.code,
+                sent_us,
+                self.time_us,
+                row.start_us,
+                row.duration_us,
+                row.tokens,
+                row.microusd,
+                row.cpu_us,
+                row.sub_agents,
+                event.isolation,
+                row.output,
+                row.error,
+                row.extras,
             )
+            self._attempts.setdefault(event.swarm, []).append(view)
+            if row.output and self.run.swarms[event.swarm].panel is not None:
+                self._copies.setdefault(event.swarm, {})[row.output] = view
 
     def _lose(self, code: str) -> None:
         for name, sent in self._sent.items():
@@ -197,6 +202,10 @@ class Viewer:
                         microusd=held[1],
                     )
                 )
+
+    def copy_of(self, swarm: str, output: str) -> AttemptView | None:
+        """Return the copy that brought an output, by its commitment; None where none did."""
+        return self._copies.get(swarm, {}).get(output)
 
     # -- the view ---------------------------------------------------------------------------
 
@@ -284,6 +293,7 @@ class Viewer:
             solver=solver,
             waited_us=self._waited_us(swarm.opened_us, ended_us),
             codes={item: code for item, (code, _) in swarm.failures.items()},
+            stranded=swarm.stranding.items,
         )
 
 

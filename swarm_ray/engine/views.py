@@ -53,7 +53,8 @@ class SwarmView:
 
     Of the attempts that hosts hold at most `running` are at work, since the lanes of all hosts
     together never exceed the swarm's concurrency; `queued` wait there for a lane. `waited_us` is
-    the part of its time in which the run waited for a person. `codes` say by item what was last
+    the part of its time in which the run waited for a person. `stranded` items wait for a host that
+    may take them. `codes` say by item what was last
     wrong with it, also where no attempt failed.
     """
 
@@ -83,6 +84,7 @@ class SwarmView:
     solver: str = ""
     waited_us: int = 0
     codes: dict[int, str] = field(default_factory=dict)
+    stranded: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as plain data."""

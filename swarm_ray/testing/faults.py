@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """Odds of one simulated world; the default is a bad day with everything in it.
+    """Odds of one simulated world; the default is a bad day with everything in it, except that a
+    host that is given up has its successor at once; with `late_host` only after up to two minutes.
 
     Messages, hosts and attempts are drawn per message, per host and heartbeat, and per attempt;
     coordinator and disk per commit; refusals per answer; people per heartbeat; lies per attempt
@@ -22,6 +23,7 @@ class Faults:
     crash_host: int = 2
     partition_host: int = 2
     new_host: int = 3
+    late_host: int = 0
     crash_coordinator: int = 4
     rival_coordinator: int = 2
     lose_unsynced: int = 500

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
-from swarm_ray.core.apart import Copies
+from swarm_ray.core.apart import Apart, Copies
 from swarm_ray.core.host import Key, Order, Outcome
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.run import Run
+from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import RunState
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.loop import Engine, Happening
@@ -218,7 +219,17 @@ class Office:
             if apart is not None:
                 pairs = zip(want.items, want.attempts, strict=True)
                 taken.update(pair for pair in pairs if not swarm.awaits(*pair))
+                self._strand(want, swarm, apart, taken)
             self._keep(want, taken)
+
+    def _strand(
+        self, want: cmd.Want, swarm: Swarm, apart: Apart, taken: set[tuple[int, int]]
+    ) -> None:
+        """Report that items begin to wait for hosts that may take them, or do no longer."""
+        pairs = zip(want.items, want.attempts, strict=True)
+        items = apart.stranded([pair[0] for pair in pairs if pair not in taken])
+        if bool(items) != bool(swarm.stranding.items) and not self._stepping:
+            self.post(ev.Stranded(want.swarm, items, len(set(apart.domains.values()))))
 
     def _domains(self) -> dict[str, str]:
         """Return the organisation of every host: in the world, that is its site."""

@@ -84,7 +84,7 @@ class ScriptedHosts:
         self._seats = {
             seat.info.name: seat
             for seat in (
-                _seat(settings, f"{settings.site}-{n}", owners[n % len(owners)])
+                host_seat(settings, f"{settings.site}-{n}", owners[n % len(owners)])
                 for n in range(1, count + 1)
             )
         }
@@ -111,7 +111,7 @@ class ScriptedHosts:
 
     async def submit(self, host: str, epoch: int, parcel: Parcel) -> None:
         """See the port."""
-        seat = self._seats[host]
+        seat = self._reached(host)
         seat.machine.lead(epoch, _now_us())
         order = parcel.order
         seat.parcels.setdefault((order.run, order.swarm, order.batch), parcel)
@@ -121,7 +121,7 @@ class ScriptedHosts:
         self, host: str, epoch: int, acknowledged: Sequence[int], wait_us: int, *, again: bool
     ) -> Sequence[Delivery]:
         """See the port."""
-        seat = self._seats[host]
+        seat = self._reached(host)
         machine = seat.machine
         again = again or epoch > machine.epoch
         machine.lead(epoch, _now_us())
@@ -139,12 +139,17 @@ class ScriptedHosts:
 
     async def withdraw(self, host: str, epoch: int, keys: Sequence[Key]) -> None:
         """See the port."""
-        seat = self._seats[host]
+        seat = self._reached(host)
         seat.machine.lead(epoch, _now_us())
         for kill in seat.machine.withdraw(keys):
             _, _, item, attempt = kill.key
             self._end(seat, kill.key, Row(item, attempt, "cancelled", code="attempt.withdrawn"))
         seat.news.set()
+
+    def _reached(self, host: str) -> _Seat:
+        if host not in self._seats:
+            raise ConnectionError(f"host {host} is gone")
+        return self._seats[host]
 
     # -- attempts ---------------------------------------------------------------------------
 
@@ -210,7 +215,8 @@ class ScriptedHosts:
             seat.news.set()
 
 
-def _seat(settings: Settings, name: str, organisation: str) -> _Seat:
+def host_seat(settings: Settings, name: str, organisation: str) -> _Seat:
+    """Return a host of an organisation, with a key of its own."""
     key = SigningKey.generate()
     info = HostInfo(name, settings.site, organisation, SLOTS, key.public.raw, "scripted")
     return _Seat(info, key, Host(SLOTS, 10_000, settings.lease_s * 1_000_000))

@@ -24,6 +24,7 @@ from swarm_ray.testing.memory_log import MemoryLog
 from swarm_ray.testing.office import RUN, Office
 
 LATENCY_US = 2_000
+LATE_US = 120_000_000
 LIMIT_US = 3_600_000_000
 MOST_HOSTS = 12
 
@@ -281,7 +282,14 @@ class World:
         if office is self.office:
             machine = self.machines.pop(name)
             machine.give_up()
-            office.join(self._new_machine(self.slots, machine.site))
+            late_us = self.random.randrange(LATE_US) if self.chance(self.faults.late_host) else 0
+            if late_us:
+                self.later(late_us, lambda: self._succeed(machine.site))
+            else:
+                office.join(self._new_machine(self.slots, machine.site))
+
+    def _succeed(self, site: str) -> None:
+        self.office.join(self._new_machine(self.slots, site))
 
     def _new_machine(self, slots: int, site: str = "") -> Machine:
         self._generation += 1

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from swarm_ray.core.events import Dispatched
+from swarm_ray.core.events import Dispatched, RunClosed, Stranded
 from swarm_ray.core.plan import Convergence, Plan, Step
 from swarm_ray.core.run import Run
 from swarm_ray.core.swarm import Swarm
@@ -86,6 +86,21 @@ def test_no_result_of_a_lying_organisation_is_ever_taken(scene: str, faults: Fau
             assert run.closed is not None
             assert run.closed.status == "done"
             assert swarm.succeeded == swarm.opened.items
+
+
+def test_a_swarm_whose_organisations_vanish_goes_on_when_they_come_back_or_says_why_it_ends():
+    reported, codes = 0, set()
+    for seed in range(12):
+        world = world_of("copies", seed, replace(Faults(), crash_host=8, new_host=0, late_host=900))
+        run, swarm = played(world)
+        apart(world)
+        found = [read_entry(data)[0] for data in world.log.entries(RUN)]
+        reported += sum(isinstance(event, Stranded) and event.items > 0 for event in found)
+        assert run.closed is not None
+        codes |= {event.code for event in found if isinstance(event, RunClosed)}
+        assert WRONG not in {label for label, _ in swarm.labels.values()}
+    assert reported > 0
+    assert {"", "copies.too_few_domains"} <= codes
 
 
 def test_a_person_is_asked_where_two_copies_disagree():

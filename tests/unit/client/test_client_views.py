@@ -35,7 +35,7 @@ def played(seed: int, faults: Faults) -> tuple[Viewer, list[dict]]:
     world = World(PLAN, seed, items=12, faults=faults, slice_tokens=50)
     world.play()
     viewer = Viewer(PLAN)
-    lifecycle = Lifecycle(viewer.run)
+    lifecycle = Lifecycle(viewer)
     records: list[dict] = []
     for data in world.log.entries(RUN):
         records += lifecycle.after(viewer.take(data))
@@ -92,7 +92,7 @@ def test_an_empty_input_set_starts_converges_and_ends_in_one_entry():
     world = World(PLAN, 3, items=0, faults=Faults.none())
     world.play()
     viewer = Viewer(PLAN)
-    lifecycle = Lifecycle(viewer.run)
+    lifecycle = Lifecycle(viewer)
     found = [one for data in world.log.entries(RUN) for one in lifecycle.after(viewer.take(data))]
     events = [one["event"] for one in found if one["event"].startswith("swarm.")]
     assert events[0] == "swarm.started"

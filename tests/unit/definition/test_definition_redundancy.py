@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from swarm_ray.core import plan
+from swarm_ray.definition.bundle import pack
 from swarm_ray.definition.files import MemoryFiles
 from swarm_ray.definition.link import link
 from swarm_ray.definition.linked import Linked
@@ -152,6 +153,37 @@ def test_rules_are_kept_in_their_order():
         plan.Rule("output.price >= 0.0", "exclude"),
         plan.Rule("size(results) > 1"),
     )
+
+
+def test_a_function_that_judges_an_output_becomes_a_task_and_the_last_rule():
+    found = linked(
+        "{validate: {function: 'judging:judge', consequence: retry_trusted,"
+        ' rules: [{cel: "output.price >= 0.0", consequence: exclude}]}}'
+    )
+    spec_ = found.plan.steps[0].fan_out
+    assert spec_ is not None
+    assert spec_.rules == (
+        plan.Rule("output.price >= 0.0", "exclude"),
+        plan.Rule("", "retry_trusted", "validate:judge"),
+    )
+    assert list(found.tasks["validate:judge"]["inputs"]) == ["item", "output"]
+    assert pack(found).digest != pack(linked("{validate: {schema: true}}")).digest
+
+
+@pytest.mark.parametrize(
+    ("asked", "code", "line"),
+    [
+        ("function: 'judging:fair', consequence: exclude", "definition.unknown_function", 10),
+        ("function: 'juging:judge', consequence: exclude", "definition.unknown_skill", 10),
+        ("function: 'judging:judge'", "definition.rule", 10),
+        ("consequence: exclude", "definition.rule", 10),
+    ],
+)
+def test_a_function_that_cannot_be_asked_is_refused_with_its_place(asked, code, line):
+    [flaw] = flaws(f"{{validate: {{{asked}}}}}")
+    assert (flaw["code"], flaw["line"]) == (code, line)
+    assert flaw["file"].endswith("process.yaml")
+    assert flaw["hint"]
 
 
 @pytest.mark.parametrize(

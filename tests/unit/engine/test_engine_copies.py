@@ -1,6 +1,7 @@
 """Items with copies in a real deployment: three organisations of which one lies."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -8,19 +9,30 @@ from typing import Any
 import pytest
 
 from swarm_ray.client.handle import RunHandle
+from swarm_ray.client.headline import headline
 from swarm_ray.client.page import page
 from swarm_ray.client.session import Session, using
 from swarm_ray.client.starting import run
 from swarm_ray.config import Settings
+from swarm_ray.core import stranding
 from swarm_ray.core.commands import Prepare
 from swarm_ray.core.plan import Agree, FanOut, Plan, Redundancy, Step
 from swarm_ray.core.run import Run
-from swarm_ray.engine import coordinator
+from swarm_ray.engine import dispatching, performing
 from swarm_ray.engine.copying import count_domains, domain_of, least_domains, rule_of
+from swarm_ray.engine.service import CoordinatorService
 from swarm_ray.errors import SwarmError
 from swarm_ray.ports.hosts import HostInfo
 from swarm_ray.testing.local import local_service
-from swarm_ray.testing.service import Call, Did, Fault, Script, scripted_service
+from swarm_ray.testing.service import (
+    Call,
+    Did,
+    Fault,
+    Script,
+    ScriptedHosts,
+    host_seat,
+    scripted_service,
+)
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "examples" / "three_organisations"
 OWNERS = ("aurora", "borealis", "cumulus")
@@ -95,6 +107,20 @@ def test_one_lying_organisation_of_three_changes_no_result(court):
     assert "in 3 organisations" in told
 
 
+def test_whoever_watches_is_told_each_result_once_and_every_copy_beside_it(court):
+    handle = court(lying)
+    told = list(handle.stream())
+    completed = [one for one in told if one.event == "worker.completed"]
+    assert sorted(one.item for one in completed) == list(range(len(INVOICES)))
+    assert [one.output for one in sorted(completed, key=lambda one: one.item)] == TOTALS
+    attempts = {(one.item, one.attempt): one.host for one in handle.look()[0].swarms[-1].attempts}
+    assert "local-1" not in {attempts[one.item, one.attempt] for one in completed}  # of borealis
+    count = Counter(one.event for one in told)
+    assert count["worker.started"] == len(INVOICES)
+    assert count["copy.ended"] == len(attempts) > count["worker.completed"]
+    assert count["worker.retried"] == count["worker.failed"] == 0
+
+
 def test_honest_organisations_run_two_copies_and_no_third(court):
     handle = court(honest)
     assert handle.result().output == TOTALS
@@ -155,12 +181,73 @@ def test_a_swarm_by_reputation_states_its_bound(court):
 
 
 def test_too_few_organisations_end_the_run_with_what_is_missing(court, monkeypatch):
-    monkeypatch.setattr(coordinator, "DOMAIN_LOOK_S", 0.01)
+    monkeypatch.setattr(performing, "DOMAIN_LOOK_S", 0.01)
     handle = court(honest, owners=("aurora", "borealis"))
     with pytest.raises(SwarmError) as error:
         handle.result()
     assert "copies.too_few_domains" in str(error.value)
     assert "3 different organisations" in handle.story()
+
+
+class Leaving(ScriptedHosts):
+    """Hosts of which those of one organisation are gone as soon as they are given something."""
+
+    def __init__(self, settings: Settings, leaver: str) -> None:
+        super().__init__(settings, self._said_or_gone, 3, OWNERS)
+        self.leaver, self.settings = leaver, settings
+
+    def _said_or_gone(self, call: Call) -> Any:
+        if call.organisation != self.leaver:
+            return lying(call)
+        for info in [one for one in self.seats() if one.organisation == self.leaver]:
+            self.give_up(info.name)
+        return Did(lying(call), seconds=600)
+
+    def come_back(self) -> None:
+        seat = host_seat(self.settings, "late-1", self.leaver)
+        self._seats[seat.info.name] = seat
+        self.leaver = ""
+
+
+@pytest.fixture
+def leaving(tmp_path: Path, monkeypatch) -> Iterator[tuple[Leaving, RunHandle]]:
+    """The example while the organisation that could settle every dissent is gone."""
+    monkeypatch.setattr(dispatching, "STRANDED_S", 0.1)
+    monkeypatch.setattr(stranding, "DOMAIN_PATIENCE_US", 1_000_000)
+    settings = Settings(home=tmp_path / "home")
+    found: list[Leaving] = []
+
+    def make(settings: Settings, _key: bytes, _epoch: int) -> Leaving:
+        found.append(Leaving(settings, "cumulus"))
+        return found[0]
+
+    service = CoordinatorService(settings, make)
+    with using(Session(settings, service)):
+        yield found[0], run(EXAMPLE, {"invoices": INVOICES})
+    service.shut_down()
+
+
+def test_a_run_whose_organisation_vanishes_says_what_it_waits_for_and_ends(leaving):
+    _, handle = leaving
+    while not (view := handle.look()[0]).swarms or not view.swarms[-1].stranded:
+        time.sleep(0.01)
+    assert "waiting for a host of another trust domain" in headline(view)
+    with pytest.raises(SwarmError) as error:
+        handle.result()
+    assert "copies.too_few_domains" in str(error.value)
+    assert "every copy of an item needs another" in handle.story()
+    assert "No such host came" in handle.story()
+    assert handle.look()[0].swarms[-1].stranded == 0
+
+
+def test_a_run_goes_on_when_the_organisation_comes_back(leaving, monkeypatch):
+    monkeypatch.setattr(stranding, "DOMAIN_PATIENCE_US", 60_000_000)
+    hosts, handle = leaving
+    while not (view := handle.look()[0]).swarms or not view.swarms[-1].stranded:
+        time.sleep(0.01)
+    hosts.come_back()
+    assert handle.result().output == TOTALS
+    assert "waits for a host of another trust domain any more" in handle.story()
 
 
 def test_a_host_whose_label_is_not_that_of_its_output_is_given_up(court, monkeypatch):
@@ -239,6 +326,25 @@ def test_a_function_of_the_definition_says_which_outputs_are_equal(court, tmp_pa
     found = handle.result().output
     assert [{**one, "number": one["number"].lower()} for one in found] == TOTALS
     assert handle.report()["read"]["copies"]["disagreements"] > 0
+
+
+def test_a_copy_that_a_function_finds_wrong_is_outvoted(court, tmp_path: Path):
+    """Two copies of each item run; a third only where one of them was the liar's."""
+    skills = tmp_path / "definition" / "skills"
+    skills.mkdir(parents=True)
+    (skills / "checking.py").write_text(
+        "def adds_up(inputs, ctx):\n"
+        "    due = sum(line['cents'] * line['count'] for line in inputs['item']['lines'])\n"
+        "    said = inputs['output']['total_cents']\n"
+        "    return said == due or (False, f'{said} cents are not {due}')\n"
+    )
+    asked = 'schema: true\n          function: "checking:adds_up"\n          consequence: exclude'
+    handle = court(lying, swaps=("schema: true", asked))
+    assert handle.result().output == TOTALS
+    broken = [one for one in handle.look()[0].swarms[-1].attempts if one.code]
+    assert {one.host for one in broken} <= {"local-1", "local-4"}  # those of borealis
+    assert {one.code for one in broken} == {"validation.rule_3"}
+    assert "cents are not" in handle.story()
 
 
 def test_a_comparing_function_that_fails_finds_no_two_outputs_equal(court, tmp_path: Path):

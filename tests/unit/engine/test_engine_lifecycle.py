@@ -21,7 +21,7 @@ def test_what_was_skipped_changes_nothing_of_what_follows(name: str) -> None:
         told = []
         for late in (False, True):
             viewer = Viewer(history.plan)
-            lifecycle = Lifecycle(viewer.run)
+            lifecycle = Lifecycle(viewer)
             for data in history.entries[:size]:
                 event = viewer.take(data)
                 if not late:
@@ -30,6 +30,37 @@ def test_what_was_skipped_changes_nothing_of_what_follows(name: str) -> None:
                 lifecycle.skip()
             told.append([lifecycle.after(viewer.take(data)) for data in history.entries[size:]])
         assert told[0] == told[1], f"joined behind entry {size}"
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if "copies" in name])
+def test_an_item_with_copies_has_one_result_at_a_time_and_in_the_end_the_accepted_one(name: str):
+    history = read(FOLDER, name)
+    viewer = Viewer(history.plan)
+    lifecycle = Lifecycle(viewer)
+    told = [one for data in history.entries for one in lifecycle.after(viewer.take(data))]
+    copied = [one.id for one in viewer.run.swarms.values() if one.panel is not None]
+    of_items = [one for one in told if one["swarm"] in copied and "item" in one]
+    results: dict[tuple[str, int], str] = {}
+    seen: dict[str, int] = {}
+    for one in of_items:
+        key, event = (one["swarm"], one["item"]), one["event"]
+        seen[event] = seen.get(event, 0) + 1
+        if event == "worker.completed":
+            assert key not in results
+            results[key] = one["output"]
+        elif event == "worker.retried":
+            results.pop(key, None)
+        elif event == "worker.started":
+            assert one["attempt"] >= 1
+    started = [(one["swarm"], one["item"]) for one in of_items if one["event"] == "worker.started"]
+    assert len(set(started)) == len(started)
+    assert seen["copy.started"] == seen["copy.ended"] > seen["worker.completed"] > 0
+    outputs = {
+        (swarm, item): output
+        for swarm in copied
+        for item, output in viewer.run.swarms[swarm].outputs.items()
+    }
+    assert results == outputs
 
 
 NOTING = """\
