@@ -14,9 +14,9 @@ from pathlib import Path
 from types import ModuleType
 
 from swarm_ray.attestation.batch import batch_signature, sign_batch, verify_batch
+from swarm_ray.attestation.certificates import KeyEnrolled, certify
 from swarm_ray.attestation.checkpoint import Checkpoint, sign_checkpoint
 from swarm_ray.attestation.keys import SigningKey
-from swarm_ray.attestation.roster import KeyEnrolled, certify
 from swarm_ray.core.events import (
     Dispatched,
     Row,

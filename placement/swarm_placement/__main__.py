@@ -14,6 +14,7 @@ from swarm_placement.explain import explain
 from swarm_placement.explanation import Explanation
 from swarm_placement.files import instance_from, plan_to
 from swarm_placement.model import Instance, Plan
+from swarm_placement.relief import advice
 from swarm_placement.solve import solve
 from swarm_placement.validation import doubts, problems
 
@@ -56,6 +57,12 @@ def loaded(path: Path) -> Any:
     except json.JSONDecodeError as error:
         place = f"{path}:{error.lineno}:{error.colno}"
         raise UsageError("file.json", place, f"{error.msg}.", "Write JSON there.") from error
+    except RecursionError as error:
+        hint = "Give an instance as its schema says; it is four levels deep."
+        raise UsageError("file.json", str(path), "It is nested too deep.", hint) from error
+    except ValueError as error:  # a number with thousands of digits
+        hint = "Give numbers that a computer can hold."
+        raise UsageError("file.json", str(path), "A number is too long.", hint) from error
 
 
 def item_of(instance: Instance, words: str) -> tuple[str, int]:
@@ -90,12 +97,21 @@ def _answer(instance: Instance, asked: argparse.Namespace) -> None:
 
 
 def _words(instance: Instance, plan: Plan, why: Explanation | None) -> str:
-    said = report.text(report.summary(instance, plan))
+    said = "\n".join(
+        (
+            report.text(report.summary(instance, plan)),
+            *(one.text() for one in advice(instance, plan)),
+        )
+    )
     return f"{said}\n\n{why.text()}" if why else said
 
 
 def _plain(instance: Instance, plan: Plan, why: Explanation | None) -> str:
-    found = {"summary": report.summary(instance, plan), "plan": plan_to(instance, plan)}
+    found = {
+        "summary": report.summary(instance, plan),
+        "relief": [one.to_dict() for one in advice(instance, plan)],
+        "plan": plan_to(instance, plan),
+    }
     return json.dumps(found | ({"explanation": why.to_dict()} if why else {}), indent=1)
 
 

@@ -101,7 +101,10 @@ def deadlines(instance: Instance, classes: Sequence[ItemClass]) -> Floats:
 def table(instance: Instance, classes: Sequence[ItemClass] | None = None) -> Table:
     """Return the quantities of all arcs of `classes` (default: all of the instance).
 
-    Durations are log-normal; the quantile of a copy on a spot slot follows `spot_hop_s`.
+    Durations are log-normal; the quantile of a copy on a spot slot follows `spot_hop_s`. Its mean time
+    is that of work of exactly the mean duration, (exp(rate m) - 1) / rate: an upper bound of the
+    mean if each try took another duration, a lower one if an item keeps its own (then the mean over
+    log-normal durations does not even exist, since some item never ends).
     """
     classes = instance.classes if classes is None else classes
     ways = options(instance)

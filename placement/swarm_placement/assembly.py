@@ -6,9 +6,10 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound, margin, probability, reasons
+from swarm_placement import bound, margin, necessary, probability, reasons
 from swarm_placement.bound import Prices
 from swarm_placement.model import Bound, CapacityPrice, Instance, Plan, copy_offsets
+from swarm_placement.necessary import Necessary
 from swarm_placement.problem import Problem, inner
 from swarm_placement.room import Room
 
@@ -18,11 +19,11 @@ Proof = Literal["duality", "branch and bound"]
 
 
 def decoded(instance: Instance, flat: Problem, copies: Ints) -> NDArray[np.int32]:
-    """Return the option of every copy, -1 where none.
+    """Return the option of every copy, -1 where none; as many items as can be have all of theirs.
 
-    The copies of a class, ordered by domain, are dealt to its items in turn, so two copies of an
-    item are `items` apart and never in one domain beyond what it may take; what is unplaced is
-    missing from the last items.
+    Copies ordered by domain are dealt to items in turn, so two copies of an item are never in one
+    domain beyond what it may take. Where copies are unplaced, the first items are dealt full sets and
+    the others what is left.
     """
     offsets = copy_offsets(instance.classes)
     found = np.full(offsets[-1], -1, np.int32)
@@ -30,13 +31,51 @@ def decoded(instance: Instance, flat: Problem, copies: Ints) -> NDArray[np.int32
     bounds = np.searchsorted(flat.of_class[used], np.arange(flat.classes + 1))
     for number, one in enumerate(instance.classes):
         here = used[bounds[number] : bounds[number + 1]]
-        dealt = np.full(one.items * one.copies, -1, np.int32)
         placed = np.repeat(flat.option[here], copies[here])
-        dealt[: placed.size] = placed
-        found[offsets[number] : offsets[number + 1]] = dealt.reshape(
-            one.copies, one.items
-        ).T.ravel()
+        mine = found[offsets[number] : offsets[number + 1]].reshape(one.items, one.copies)
+        if placed.size in (one.items * one.copies, 0) or one.copies == 1:
+            _deal(mine, placed)
+            continue
+        group = np.repeat(flat.group[here], copies[here])
+        numbers, many = np.unique(group, return_counts=True)
+        most = flat.group_most[numbers] // one.items
+        whole = complete(many, most, one.copies, one.items)
+        taken = _first(many, most, (whole, one.items), one.copies)
+        rank = np.arange(group.size) - np.searchsorted(group, group)
+        is_first = rank < np.repeat(taken, many)
+        _deal(mine[:whole], placed[is_first])
+        _deal(mine[whole:], placed[~is_first])
     return found
+
+
+def complete(many: Ints, most: Ints, copies: int, items: int) -> int:
+    """Return how many items can have all their copies with so `many` placed in each domain, where an
+    item may have at most `most`."""
+    low, high = 0, items
+    while low < high:
+        middle = (low + high + 1) // 2
+        if int(np.minimum(many, most * middle).sum()) >= copies * middle:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _first(many: Ints, most: Ints, items: tuple[int, int], copies: int) -> Ints:
+    """Return how many copies of each domain go to the first items, which are to be complete; what is
+    left of a domain must fit the other items."""
+    whole, total = items
+    least = np.maximum(0, many - most * (total - whole))
+    spare = np.minimum(many, most * whole) - least
+    before = np.cumsum(spare) - spare
+    return np.asarray(least + np.clip(copies * whole - int(least.sum()) - before, 0, spare))
+
+
+def _deal(mine: NDArray[np.int32], placed: Ints) -> None:
+    """Deal options to items in turn."""
+    dealt = np.full(mine.size, -1, np.int32)
+    dealt[: placed.size] = placed
+    mine[:] = dealt.reshape(mine.shape[1], mine.shape[0]).T
 
 
 def assemble(
@@ -47,28 +86,20 @@ def assemble(
     proven_usd: float = -np.inf,
     option: NDArray[np.int32] | None = None,
     over: Mapping[int, int] | None = None,
+    known: Necessary | None = None,
 ) -> Plan:
-    """Return the plan of whole copies, with its bound; `proven_usd` is a bound found otherwise,
-    `option` the decoding when it is given, `over` how many copies of which arcs stand in a margin."""
+    """Return the plan of whole copies, with its bounds; `proven_usd` is a bound within the rows found
+    otherwise, `option` the decoding when it is given, `over` how many copies of which arcs stand in a
+    margin, `known` what holds for any plan (by default what the prices prove)."""
     flat, copies = room.flat, room.copies
     option = decoded(instance, flat, copies) if option is None else option
     lower = bound.lower_usd(flat, prices)
     cost = inner(copies, flat.cost_usd)
     beyond = margin.indices(instance, flat, option, over or {})
     objective = cost + flat.penalty_usd * (int(room.left.sum()) + beyond.size)
-    offsets = copy_offsets(instance.classes)
-    complete = np.array(
-        [
-            int(
-                (option[offsets[number] : offsets[number + 1]].reshape(-1, one.copies) >= 0)
-                .all(1)
-                .sum()
-            )
-            for number, one in enumerate(instance.classes)
-        ]
-    )
-    done = probability.class_probability(instance, flat, copies, complete)
-    best = max(lower, proven_usd, 0.0)
+    chance = probability.of_plan(instance, flat, option)
+    known = known or necessary.from_rows(instance, flat, prices)
+    least, within = max(known.lower_usd, 0.0), max(lower, proven_usd, 0.0)
     proof: Proof = "branch and bound" if proven_usd > lower else "duality"
     return Plan(
         option,
@@ -76,18 +107,22 @@ def assemble(
             cost_usd=cost,
             penalty_usd=flat.penalty_usd,
             objective_usd=objective,
-            lower_usd=best,
-            dual_lower_usd=lower,
-            gap=gap(objective, best),
-            proof=proof,
-            probability=probability.swarm_probability(
-                flat.items, done, instance.swarm.min_success_ratio
-            ),
-            class_probability=done,
+            lower_usd=least,
+            gap=gap(objective, least),
+            within_rows_usd=within,
+            within_rows_gap=gap(objective, within),
+            within_rows_dual_usd=lower,
+            within_rows_proof=proof,
+            probability=chance.swarm,
+            probability_error=chance.error,
+            class_probability=chance.each,
             unplaced=reasons.unplaced(instance, room),
             capacity=capacity_prices(flat, prices),
             share_price_usd=prices.share_usd,
             budget_price=prices.budget,
+            windows=known.windows,
+            window_share_usd=known.share_usd,
+            window_budget=known.budget,
             over_margin=beyond,
         ),
         solver,
@@ -110,6 +145,7 @@ def capacity_prices(flat: Problem, prices: Prices) -> tuple[CapacityPrice, ...]:
             float(rows.below_s[row]),
             float(rows.slot_s[row]),
             float(prices.row_usd[row]),
+            float(rows.edge_s[row]),
         )
         for row in np.flatnonzero(prices.row_usd > 0)
     )

@@ -1,33 +1,41 @@
 """Plans that are surer, for swarms whose plan misses the probability that is asked.
 
-Planning a class as if its deadline were nearer leaves its copies more time than their quantile. The
-plan that comes out is one for the deadlines that hold: every copy that starts by an earlier latest
-start starts by its own, in the order of execution of the instance itself too, because the copies
-before it are then among those that were counted before it.
+Planning a class as if its deadline were nearer leaves its copies more time than the mean of what is
+ahead of them and their own quantile. The plan that comes out is one for the deadlines that hold:
+every copy that starts by an earlier latest start starts by its own, in the order of execution of the
+instance itself too, because the copies before it are then among those that were counted before it.
 """
 
+import math
 from dataclasses import replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement import arcs
-from swarm_placement.model import Instance, Plan, copy_offsets
-from swarm_placement.probability import swarm_probability
+from swarm_placement.approximated import starts
+from swarm_placement.likelihood import at_least
+from swarm_placement.lots import of_arcs
+from swarm_placement.model import Instance, Plan
 from swarm_placement.problem import Problem
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 HALVINGS = 50
+SUREST = 1 - 1e-9
+"""A copy is never asked to be surer than this."""
 
 
 def each_probability(instance: Instance, items: Ints) -> float:
-    """Return the least probability of each item, the same for all, with which the swarm succeeds as
-    probably as it should; by bisection."""
+    """Return the least probability of each item, the same for all and independent, with which the
+    swarm succeeds as probably as it should; by bisection."""
     swarm = instance.swarm
+    needed = math.ceil(swarm.min_success_ratio * int(items.sum()) - 1e-9)
     low, high = 0.0, 1.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        found = swarm_probability(items, np.full(items.size, middle), swarm.min_success_ratio)
+        found = at_least(items, np.full(items.size, middle), needed)
         low, high = (low, middle) if found >= swarm.target_probability else (middle, high)
     return high
 
@@ -35,30 +43,46 @@ def each_probability(instance: Instance, items: Ints) -> float:
 def nearer(instance: Instance, planned: Instance, flat: Problem, plan: Plan) -> Instance | None:
     """Return what was planned with nearer deadlines for the classes that are not sure enough.
 
-    A deadline comes nearer by what its copies would take longer, where they are now, at the quantile
-    that is missing, if that leaves time. None if nothing is missing, a copy has no place, or no
-    deadline can come nearer.
+    A deadline comes nearer by as much as the class's last copy would be late if the queue of its site
+    were as late as the swarm must bear, and the copy took its own quantile after it; if that leaves
+    time. None if nothing is missing, a copy has no place, or no deadline can come nearer.
     """
     swarm = instance.swarm
     if plan.bound.probability >= swarm.target_probability or (plan.option < 0).any():
         return None
-    asked = each_probability(instance, flat.items)
-    due_s = arcs.deadlines(planned, planned.classes)
-    offsets = copy_offsets(instance.classes)
-    classes = list(planned.classes)
-    for number in np.flatnonzero(plan.bound.class_probability < asked).tolist():
-        copy = asked ** (1 / classes[number].copies)
-        if not swarm.item_probability < copy < 1:
-            return None
-        used = np.unique(plan.option[offsets[number] : offsets[number + 1]])
-        mine = (flat.of_class == number) & np.isin(flat.option, used)
-        longer_s = arcs.quantile_s(flat.mean_s[mine], flat.sigma[mine], copy) - arcs.quantile_s(
-            flat.mean_s[mine], flat.sigma[mine], swarm.item_probability
+    late_s = lateness_s(instance, flat, plan.option, each_probability(instance, flat.items))
+    due_s = arcs.deadlines(planned, planned.classes) - late_s
+    classes = tuple(
+        replace(one, deadline_s=float(due)) if late > 0 and due > 0 else one
+        for one, late, due in zip(planned.classes, late_s, due_s, strict=True)
+    )
+    return None if classes == planned.classes else replace(planned, classes=classes)
+
+
+def lateness_s(
+    instance: Instance, flat: Problem, option: NDArray[np.int32], asked: float
+) -> Floats:
+    """Return per class how many seconds beyond its deadline its last copy ends, if each copy must be
+    in time with the probability that `asked` of an item takes, and each site with that which the
+    target of the swarm takes; below 0 if it is in time all the same."""
+    lots = of_arcs(instance, flat, option)
+    last = starts(instance, lots, np.asarray(lots.many[:, None] - 1.0, np.float64))
+    sites = np.unique(lots.site).size
+    queue = NormalDist().inv_cdf(min(instance.swarm.target_probability ** (1 / sites), SUREST))
+    each = np.array([one.copies for one in instance.classes])[lots.of_class]
+    found = np.full(flat.classes, -np.inf)
+    for copies in np.unique(each):
+        here = each == copies
+        level = min(max(asked ** (1 / copies), instance.swarm.item_probability), SUREST)
+        hop_s = lots.move_s + arcs.quantile_s(lots.mean_s, lots.sigma, level)
+        spot = lots.rate > 0
+        hop_s[spot] = arcs.spot_hop_s(
+            lots.move_s[spot], lots.mean_s[spot], lots.sigma[spot], lots.rate[spot], level
         )
-        left_s = float(due_s[number] - longer_s.max())
-        if left_s > 0:
-            classes[number] = replace(classes[number], deadline_s=left_s)
-    return None if tuple(classes) == planned.classes else replace(planned, classes=tuple(classes))
+        begin_s = last.mean_s + queue * last.spread_s + last.cold_s
+        late_s = begin_s[:, 0] + hop_s - lots.due_s
+        np.maximum.at(found, lots.of_class[here], late_s[here])
+    return found
 
 
 def same_arcs(flat: Problem, other: Problem, copies: Ints) -> Ints:

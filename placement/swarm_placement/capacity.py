@@ -109,10 +109,11 @@ def room(
 
 
 def free_times(instance: Instance, site: int) -> Floats:
-    """Return when each slot of a site is free, ascending: after boot and what occupies it."""
+    """Return when each slot of a site is free, ascending: after boot and what occupies it. What
+    occupied a site that has lost all its slots is lost with them."""
     here: Site = instance.sites[site]
     free = [here.boot_s] * here.slots
-    for one in instance.occupancy:
+    for one in instance.occupancy if free else ():
         if one.site == here.name:
             for remaining_s in one.remaining_s:
                 heapq.heapreplace(free, free[0] + remaining_s)

@@ -17,11 +17,12 @@ from swarm_placement.room import Room
 Ints = NDArray[np.int64]
 
 
-def dealt(classes: Sequence[ItemClass], room: Room, arc: Ints) -> Ints:
+def dealt(classes: Sequence[ItemClass], room: Room, arc: Ints, moves: int) -> Ints:
     """Return the arc of every copy so that each arc has `room.copies`; `arc` is what copies have.
 
-    Copies that keep an item from two domains at once are exchanged with others of their class; a
-    copy for which no exchange exists stays without an arc, and `room` is told.
+    Where an item's domains are in the way, copies are exchanged with others of their class, first with
+    such as have no arc yet; at most so many `moves` of copies that have one, in all. A copy for which
+    no exchange is left stays without an arc, and `room` is told.
     """
     flat, arc = room.flat, arc.copy()
     _release(room, arc)
@@ -32,7 +33,7 @@ def dealt(classes: Sequence[ItemClass], room: Room, arc: Ints) -> Ints:
         mine = slice(offsets[number], offsets[number + 1])
         grid = arc[mine].reshape(one.items, one.copies)
         wanted = np.flatnonzero((short > 0) & (flat.of_class == number))
-        _fill(room, grid, np.repeat(wanted, short[wanted]))
+        moves = _fill(room, grid, np.repeat(wanted, short[wanted]), moves)
         arc[mine] = grid.ravel()
     return arc
 
@@ -44,30 +45,35 @@ def _release(room: Room, arc: Ints) -> None:
         arc[np.flatnonzero(arc == over)[room.copies[over] :]] = -1
 
 
-def _fill(room: Room, grid: Ints, wanted: Ints) -> None:
-    """Give the open cells of a class (items x copies) the wanted arcs."""
+def _fill(room: Room, grid: Ints, wanted: Ints, moves: int) -> int:
+    """Give the open cells of a class (items x copies) the wanted arcs; return what is left of the
+    moves."""
     flat, fresh = room.flat, grid < 0
     items, ordinals = np.nonzero(fresh)
     if grid.shape[1] == 1:
         grid[items[: wanted.size], 0] = wanted
-        return
+        return moves
     left = Counter(wanted.tolist())
     group = {arc: int(flat.group[arc]) for arc in left}
     most = {arc: _most(flat, group[arc]) for arc in left}
     for item, ordinal in zip(items.tolist(), ordinals.tolist(), strict=True):
         there = [int(flat.group[arc]) for arc in grid[item].tolist() if arc >= 0]
-        some = [arc for arc, many in left.items() if many]
+        some = sorted((arc for arc, many in left.items() if many), key=lambda one: -left[one])
         arc = next((one for one in some if there.count(group[one]) < most[one]), -1)
         if arc >= 0:
             grid[item, ordinal] = arc
-        else:
-            arc = some[0] if some else -1
-            if arc < 0 or not _exchange(flat, grid, fresh, (item, ordinal), arc):
-                continue
-        left[arc] -= 1
+            left[arc] -= 1
+            continue
+        for arc in some:
+            used = _exchange(flat, grid, fresh, (item, ordinal), arc, moves)
+            if used >= 0:
+                left[arc] -= 1
+                moves -= used
+                break
     for one, many in left.items():
         if many:
             room.take(one, -many)
+    return moves
 
 
 def _full(flat: Problem, row: Ints) -> set[int]:
@@ -82,20 +88,27 @@ def _most(flat: Problem, group: int) -> int:
 
 
 def _exchange(
-    flat: Problem, grid: Ints, fresh: NDArray[np.bool_], cell: tuple[int, int], arc: int
-) -> bool:
-    """Give the arc to another item's copy and that copy's arc to the cell, preferring copies that
-    are being dealt anyway; say whether there is one."""
+    flat: Problem,
+    grid: Ints,
+    fresh: NDArray[np.bool_],
+    cell: tuple[int, int],
+    arc: int,
+    moves: int,
+) -> int:
+    """Give the arc to another item's copy and that copy's arc to the cell, preferring copies that are
+    being dealt anyway; return how many of the moves that took, -1 if there is no exchange."""
     groups = np.where(grid >= 0, flat.group[grid], -1)
     wanted = int(flat.group[arc])
     there = groups == wanted
     fits = there.sum(axis=1, keepdims=True) - there < _most(flat, wanted)
     fits &= (grid >= 0) & ~np.isin(groups, list(_full(flat, grid[cell[0]])))
     fits[cell[0]] = False
-    found = np.argwhere(fits & fresh)
-    found = found if found.size else np.argwhere(fits)
+    found, used = np.argwhere(fits & fresh), 0
+    if not found.size and moves > 0:
+        found, used = np.argwhere(fits), 1
     if not found.size:
-        return False
+        return -1
     other = tuple(found[0])
     grid[cell], grid[other] = grid[other], arc
-    return True
+    fresh[other] = True  # a copy that has moved may move again
+    return used

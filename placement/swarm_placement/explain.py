@@ -4,8 +4,9 @@ Decides nothing; everything follows from the instance, the plan and its shadow p
 requirements exclude and are never priced: no advice to lift one is given.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,15 @@ from swarm_placement.errors import UsageError
 from swarm_placement.exclusion import Exclusion, by_option, by_site
 from swarm_placement.explanation import SAME, Choice, CopyExplanation, Explanation
 from swarm_placement.model import Bound, Instance, ItemClass, Option, Plan, copy_offsets, options
-from swarm_placement.scarcity import minute_later, price_usd, slot_worth_usd
+from swarm_placement.scarcity import (
+    Saving,
+    alone_later,
+    gained,
+    minute_later,
+    optimum,
+    price_usd,
+    slot_worth_usd,
+)
 from swarm_placement.validation.names import nearest
 
 Floats = NDArray[np.float64]
@@ -63,6 +72,8 @@ def explain(instance: Instance, plan: Plan, item_class: str, ordinal: int = 0) -
     taken = plan.option[begin : begin + one.copies].tolist()
     missing = [missed.reason for missed in plan.bound.unplaced if missed.item_class == number]
     slot_usd = slot_worth_usd(instance, plan.bound)
+    minute = cache(lambda: _minute(instance, number))
+    everybody = _everybody(instance) if min(taken) < 0 else 0.0
     copies = []
     for place, chosen in enumerate(taken):
         others = [way for at, way in enumerate(taken) if at != place and way >= 0]
@@ -79,8 +90,9 @@ def explain(instance: Instance, plan: Plan, item_class: str, ordinal: int = 0) -
                 binding,
                 instance.sites[site].name if site >= 0 else "",
                 float(slot_usd[site]) if site >= 0 else 0.0,
-                _minute_usd(view, free, plan.bound.penalty_usd),
+                _minute_usd(view, free, plan.bound.penalty_usd, minute, one.copies),
                 bool((plan.bound.over_margin == begin + place).any()),
+                everybody if chosen < 0 else 0.0,
             )
         )
     excluded = by_site(instance, ways, view.excluded)
@@ -177,8 +189,31 @@ def _binding(view: _View, chosen: int, free: NDArray[np.bool_], bound: Bound) ->
     return ("capacity" if scarce else "whole copies"), site
 
 
-def _minute_usd(view: _View, free: NDArray[np.bool_], penalty_usd: float) -> float:
-    """Return by how much the least price falls when the deadline is a minute later."""
+def _minute(instance: Instance, number: int) -> Saving | None:
+    """Return what one more minute for one item alone gains, None if that is too much to work out."""
+    now = optimum(instance)
+    then = optimum(alone_later(instance, number)) if now else None
+    return gained(now, then, Saving("minute", "", 0.0)) if now and then else None
+
+
+def _everybody(instance: Instance) -> float:
+    """Return how many more copies find a place when every deadline is a minute later."""
+    now = optimum(instance)
+    then = optimum(minute_later(instance)) if now else None
+    return max(0.0, now.unplaced - then.unplaced) if now and then else 0.0
+
+
+def _minute_usd(
+    view: _View,
+    free: NDArray[np.bool_],
+    penalty_usd: float,
+    minute: Callable[[], Saving | None],
+    copies: int,
+) -> float:
+    """Return what one more minute saves a copy: as worked out, but no more than by how much its
+    least price falls; the latter alone where nothing was worked out."""
     now = np.where(free, view.price_usd, np.inf).min(initial=penalty_usd)
     later = np.where(free, view.price_later_usd, np.inf).min(initial=penalty_usd)
-    return max(0.0, float(now - later))
+    falls = max(0.0, float(now - later))
+    gain = minute() if falls > 0 else None
+    return falls if gain is None or gain.copies else min(falls, gain.usd / copies)

@@ -1,5 +1,6 @@
 """What is said of one item: as fields, as plain data, in words."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,8 +45,9 @@ class CopyExplanation:
     (capacity rounded to whole copies), or the reason why it is unplaced. `binding_site` is where;
     for an unplaced copy, the permitted site of least price.
     `slot_usd` is what one more slot there would save the swarm, `minute_usd` what this copy would
-    save if its deadline alone were a minute later. `over_margin`: it stands in the margin of its
-    site, for want of another place.
+    save if its deadline alone were a minute later, everything else as it is. `over_margin`: it stands
+    in the margin of its site, for want of another place. `minute_copies`, for an unplaced copy: how
+    many more copies of the swarm find a place when every deadline is a minute later.
     """
 
     chosen: Choice | None
@@ -55,6 +57,7 @@ class CopyExplanation:
     slot_usd: float
     minute_usd: float
     over_margin: bool
+    minute_copies: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +115,10 @@ def _lines(one: CopyExplanation, many: str) -> Iterator[str]:
         yield f"    in the margin of {chosen.site}: no site had room within its margin"
     if one.slot_usd > 0:
         yield f"    one more slot at {one.binding_site} would save {money(one.slot_usd)} in all"
-    if one.minute_usd > 0:
+    if one.minute_copies >= 1:
+        placed = math.floor(one.minute_copies + SAME)
+        yield f"    one more minute on every deadline would place {placed:,} more copies"
+    if one.minute_usd > 0 and chosen is not None:
         yield f"    one more minute for this item would save {money(one.minute_usd)} a copy"
 
 

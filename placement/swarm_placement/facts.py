@@ -4,11 +4,12 @@ Written from the meaning of the fields in `model`, in plain Python and without t
 so that a mistake in either shows as a difference.
 """
 
+import heapq
 import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from swarm_placement.model import Instance, ItemClass, Offer, Option, Site
+from swarm_placement.model import Domain, Instance, ItemClass, Offer, Option, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,36 @@ class Facts:
     def of(self, item_class: int, way: int) -> Fact:
         """Return the fact about a class and an option."""
         if (item_class, way) not in self.known:
-            self.known[item_class, way] = self._judge(item_class, self.ways[way])
+            self.known[item_class, way] = self.judged(item_class, way)
         return self.known[item_class, way]
+
+    def judged(self, item_class: int, way: int) -> Fact:
+        """Return the same without keeping it: all facts of many classes would fill the memory."""
+        return self.known.get((item_class, way)) or self._judge(item_class, self.ways[way])
+
+    def free(self, number: int) -> list[float]:
+        """Return when each slot of a site is free of what was committed before; what was committed to
+        a site that has no slots any more is lost."""
+        site = self.instance.sites[number]
+        slots = [site.boot_s] * site.slots
+        for one in self.instance.occupancy if slots else ():
+            if one.site == site.name:
+                for remaining_s in one.remaining_s:
+                    heapq.heapreplace(slots, slots[0] + remaining_s)
+        return slots
+
+    def domain(self, across: Domain, number: int) -> tuple[str, int]:
+        """Return the domain a site is in, and how many copies of an item may be there."""
+        site = self.instance.sites[number]
+        organisation = site.organisation or site.name
+        name = {
+            "node": site.name,
+            "site": site.name,
+            "region": site.region or site.name,
+            "organisation": organisation,
+            "trust_domain": site.trust_domain or organisation,
+        }[across]
+        return name, site.nodes if across == "node" else 1
 
     def offer(self, way: Option) -> Offer:
         """Return what the site offers for an option's model."""

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from swarm_placement.errors import UsageError
 from swarm_placement.model import (
-    Bound,
     Instance,
     Link,
     Model,
@@ -34,6 +33,7 @@ from swarm_placement.validation.limits import HOUR_S
 from swarm_placement.validation.names import nearest
 
 MILLION = 1_000_000
+PROOFS = {"duality": "duality", "branch and bound": "branch and bound, claimed and not checked"}
 DIGITS = 3
 """Of a millionth that are kept before rounding, so that 0.1 dollars are 100,000 micro-dollars."""
 
@@ -109,8 +109,10 @@ def plan_to(instance: Instance, plan: Plan) -> dict[str, Any]:
         "solver": plan.solver,
         "cost_microusd": up(bound.cost_usd),
         "lower_bound_microusd": down(bound.lower_usd),
-        "gap_ppm": gap_ppm(bound),
-        "proof": bound.proof,
+        "gap_ppm": gap_ppm(bound.gap),
+        "within_rows_microusd": down(bound.within_rows_usd),
+        "within_rows_gap_ppm": gap_ppm(bound.within_rows_gap),
+        "within_rows_proof": PROOFS[bound.within_rows_proof],
         "probability_ppm": down(bound.probability),
         "options": [
             {
@@ -125,11 +127,20 @@ def plan_to(instance: Instance, plan: Plan) -> dict[str, Any]:
             {
                 "site": instance.sites[row.site].name,
                 "below_us": down(row.below_s) if math.isfinite(row.below_s) else None,
+                "edge_us": down(row.edge_s),
                 "slot_us": down(row.slot_s),
                 "microusd_per_slot_hour": down(row.usd_per_slot_s * HOUR_S),
             }
             for row in bound.capacity
             if row.usd_per_slot_s > 0
+        ],
+        "windows": [
+            {
+                "site": instance.sites[one.site].name,
+                "until_us": down(one.until_s),
+                "microusd_per_slot_hour": down(one.usd_per_slot_s * HOUR_S),
+            }
+            for one in bound.windows
         ],
     }
 
@@ -144,9 +155,9 @@ def down(value: float) -> int:
     return math.floor(round(value * MILLION, DIGITS))
 
 
-def gap_ppm(bound: Bound) -> int | None:
-    """Return the gap in parts per million, None where there is none, as above a bound of 0."""
-    return up(bound.gap) if math.isfinite(bound.gap) else None
+def gap_ppm(gap: float) -> int | None:
+    """Return a gap in parts per million, None where there is none, as above a bound of 0."""
+    return up(gap) if math.isfinite(gap) else None
 
 
 def _classes(instance: Instance, plan: Plan, used: Usage) -> Iterator[dict[str, Any]]:

@@ -217,12 +217,24 @@ class CapacityPrice:
     """A capacity row and its shadow price.
 
     The row: copies at `site` whose latest start is before `below_s` together need at most
-    `slot_s` slot-seconds. The price is what one more slot-second in it would save.
+    `slot_s` slot-seconds, which is what begins by `edge_s` for certain. The price is what one more
+    slot-second in it would save.
     """
 
     site: int
     below_s: float
     slot_s: float
+    usd_per_slot_s: float
+    edge_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPrice:
+    """The price of a slot-second before `until_s` at a site, for what any plan that is on time must
+    have done by then (`necessary`)."""
+
+    site: int
+    until_s: float
     usd_per_slot_s: float
 
 
@@ -240,13 +252,23 @@ class Bound:
     """How good a plan is, and the proof.
 
     `cost_usd` is what the placed copies cost; `objective_usd` adds `penalty_usd` per unplaced copy
-    and per copy that stands in the margin of its site. No plan within the capacity rows has an objective below `lower_usd`; `gap` is
-    `objective_usd / lower_usd - 1`. `proof` says what shows it: "duality" can be recomputed from
-    the prices kept here (weak duality), "branch and bound" is the word of the exact solver, and
-    `dual_lower_usd` then is what the prices alone show.
+    and per copy that stands in the margin of its site. There are two bounds, each with a gap,
+    `objective_usd / bound - 1`.
+
+    No plan that the checker accepts has an objective below `lower_usd`, however it was found. The
+    prices of `windows`, `window_share_usd` and `window_budget` show it; the checker works it out
+    anew from them and the instance.
+
+    No plan within the solver's capacity rows has an objective below `within_rows_usd`. Rows are
+    sufficient, not necessary, so a plan outside of them may cost less: this says how well the search
+    went, not how good the plan is. `within_rows_proof` says what shows it: "duality" is worked out
+    anew by the checker from `capacity`, `share_price_usd` and `budget_price`; "branch and bound" is
+    the word of the exact solver, claimed and not checked, and `within_rows_dual_usd` is then what
+    the prices alone show.
 
     `class_probability`: per class, that an item's copies all end before its deadline;
-    `probability`: that at least `min_success_ratio` of the items do.
+    `probability`: that at least `min_success_ratio` of the items do, with the standard error
+    `probability_error`, 0 where nothing was drawn.
 
     `over_margin`: ascending indices into `Plan.option` of copies in the margin of their site. They
     begin in time if every duration is its mean; without them, all margins are free.
@@ -256,15 +278,21 @@ class Bound:
     penalty_usd: float
     objective_usd: float
     lower_usd: float
-    dual_lower_usd: float
     gap: float
-    proof: Literal["duality", "branch and bound"]
+    within_rows_usd: float
+    within_rows_gap: float
+    within_rows_dual_usd: float
+    within_rows_proof: Literal["duality", "branch and bound"]
     probability: float
+    probability_error: float
     class_probability: NDArray[np.float64]
     unplaced: tuple[Unplaced, ...]
     capacity: tuple[CapacityPrice, ...]
     share_price_usd: NDArray[np.float64]  # per site: what one more copy above its share would save
     budget_price: float  # what one more dollar of budget would save in penalties
+    windows: tuple[WindowPrice, ...]
+    window_share_usd: NDArray[np.float64]  # as `share_price_usd` and `budget_price`, for any plan
+    window_budget: float
     over_margin: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 

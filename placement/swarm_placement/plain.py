@@ -5,6 +5,7 @@ number in quotes, an unknown key, a fraction for a count are errors with the pat
 """
 
 import dataclasses
+import reprlib
 import types
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -19,6 +20,8 @@ from swarm_placement.validation.names import nearest
 Reader = Callable[[Any], Any]
 """Reads plain data; raises a UsageError whose field is the path inside of that data."""
 
+LARGEST = 2**53
+"""Whole numbers beyond this are not exact as floating point."""
 SHOWN = 40
 """So many characters of a wrong value are shown."""
 
@@ -102,7 +105,7 @@ def _inside(step: str, error: UsageError) -> UsageError:
 
 
 def _mistyped(data: object, wanted: str) -> UsageError:
-    shown = repr(data)
+    shown = reprlib.repr(data)  # of what is nested deep, the outside
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
     quoted = wanted.endswith("number") and isinstance(data, str) and _is_number(data)
     hint = "Write it without quotes, as 0.0001 or 1.0e-4." if quoted else f"Give {wanted}."
@@ -132,6 +135,8 @@ def _truth(data: object) -> bool:
 def _whole(data: object) -> int:
     if type(data) is not int:
         raise _mistyped(data, "a whole number")
+    if abs(data) > LARGEST:
+        raise _mistyped(_digits(data), f"a whole number of at most {LARGEST:,}")
     return data
 
 
@@ -140,7 +145,12 @@ def _number(data: object) -> float:
         return data
     if type(data) is not int:
         raise _mistyped(data, "a number")
-    return float(data)
+    return _whole(data) * 1.0
+
+
+def _digits(data: int) -> str:
+    """Return words for a number that is too long to be shown."""
+    return f"a number of {data.bit_length():,} bits"
 
 
 def _one_of(data: object, options: tuple[str, ...]) -> str:

@@ -290,9 +290,9 @@ def _labels(axes: "Axes", seen: Picture) -> None:
     axes.tick_params(length=0, axis="y")
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    gap = gap_ppm(bound)
+    gap = gap_ppm(bound.gap)
     words = [f"{seen.timed.pair.size:,} copies for {money(bound.cost_usd)}"]
-    words += [] if gap is None else [f"gap {percent(gap)}"]
+    words += [] if gap is None else [f"at most {percent(gap)} above any plan"]
     words += [f"{percent(down(bound.probability))} sure to be in time"]
     missing = seen.plan.option.size - seen.timed.pair.size
     words += [f"{missing:,} unplaced"] if missing else []

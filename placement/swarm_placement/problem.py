@@ -73,7 +73,7 @@ def problem(instance: Instance, ratio: float | None = None) -> Problem:
     demand = items * np.fromiter((one.copies for one in instance.classes), np.int64)
     new = np.ones(of_class.size, dtype=bool)
     new[1:] = (of_class[1:] != of_class[:-1]) | (domain[1:] != domain[:-1])
-    ratio = ratio or next(one for most, one in LEVEL_RATIOS if of_class.size <= most)
+    ratio = ratio or level_ratio(of_class.size)
     cell = (of_class, option)
     work_s, latest_s, cost_usd = grid.work_s[cell], grid.latest_s[cell], grid.cost_usd[cell]
     cold_s = cold_starts(instance, option)
@@ -99,6 +99,11 @@ def problem(instance: Instance, ratio: float | None = None) -> Problem:
         budget_usd=math.inf if limit.budget_usd is None else limit.budget_usd,
         penalty_usd=PENALTY_FACTOR * float(cost_usd.max(initial=0.0)) or 1.0,
     )
+
+
+def level_ratio(arcs: int) -> float:
+    """Return how far latest starts that share a row may be apart with so many arcs."""
+    return next(one for most, one in LEVEL_RATIOS if arcs <= most)
 
 
 def inner(one: NDArray[Any], other: NDArray[Any]) -> float:

@@ -33,19 +33,31 @@ class Relaxed:
     lower_usd: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Limits:
+    """Rows on capacity: entry e says that a copy of `arc[e]` takes `work_s[e]` of the `slot_s` of
+    `row[e]`."""
+
+    arc: Ints
+    row: Ints
+    work_s: Floats
+    slot_s: Floats
+
+
 class Relaxation:
     """The program of a problem; rows are demand, domains, capacity, share, budget, columns are arcs,
-    then unplaced copies per class."""
+    then unplaced copies per class. Capacity rows are those of the problem, or others."""
 
-    def __init__(self, flat: Problem) -> None:
+    def __init__(self, flat: Problem, capacity: Limits | None = None) -> None:
         self.flat = flat
+        self.capacity = capacity or nested(flat)
         many = np.bincount(flat.group, minlength=flat.group_most.size) > 1
         binding = flat.group_most < flat.demand[flat.group_class]
         self.groups = np.flatnonzero(many & binding)
         self.limited = np.flatnonzero(np.isfinite(flat.site_most))
         self.budgets = int(np.isfinite(flat.budget_usd))
         self.capacity_row = flat.classes + self.groups.size
-        self.share_row = self.capacity_row + flat.rows.site.size
+        self.share_row = self.capacity_row + self.capacity.slot_s.size
         self.budget_row = self.share_row + self.limited.size
         self.scale = 1.0 / (float(np.median(flat.cost_usd)) or 1.0) if flat.cost_usd.size else 1.0
         self.solver = highs.program(self._columns(), *self._row_bounds())
@@ -57,6 +69,10 @@ class Relaxation:
         copies = np.maximum(answer.values[: self.flat.of_class.size], 0.0)
         unplaced = max(0.0, float(answer.values[self.flat.of_class.size :].sum()))
         return Relaxed(copies, unplaced, prices, bound.lower_usd(self.flat, prices))
+
+    def prices(self) -> Prices:
+        """Solve, and return the prices alone, whatever the capacity rows are."""
+        return self._prices(highs.run(self.solver).duals / self.scale)
 
     def limit(self, slot_s: Floats) -> None:
         """Give the capacity rows these slot-seconds; bounds are worked out with those of the problem
@@ -70,7 +86,7 @@ class Relaxation:
         most = np.concatenate(
             (
                 flat.group_most[self.groups].astype(float),
-                flat.rows.slot_s,
+                self.capacity.slot_s,
                 flat.site_most[self.limited],
                 np.full(self.budgets, flat.budget_usd),
             )
@@ -83,7 +99,7 @@ class Relaxation:
         flat, arc = self.flat, np.arange(self.flat.of_class.size)
         group_row = _numbered(self.groups, flat.group_most.size, flat.classes)[flat.group]
         share_row = _numbered(self.limited, flat.site_most.size, self.share_row)[flat.site]
-        crossing, row = crossings(flat)
+        taken = self.capacity
         grouped, shared = np.flatnonzero(group_row >= 0), np.flatnonzero(share_row >= 0)
         spent = arc if self.budgets else arc[:0]
         left = np.arange(flat.classes)
@@ -91,7 +107,7 @@ class Relaxation:
         entries = (
             (arc, flat.of_class, ones[: arc.size]),
             (grouped, group_row[grouped], ones[: grouped.size]),
-            (crossing, self.capacity_row + row, flat.work_s[crossing]),
+            (taken.arc, self.capacity_row + taken.row, taken.work_s),
             (shared, share_row[shared], ones[: shared.size]),
             (spent, np.full(spent.size, self.budget_row), flat.cost_usd[spent]),
             (arc.size + left, left, ones[: left.size]),
@@ -116,6 +132,12 @@ def crossings(flat: Problem) -> tuple[Ints, Ints]:
     arc = np.repeat(np.arange(flat.site.size), many)
     step = np.arange(arc.size) - np.repeat(np.cumsum(many) - many, many)
     return arc, flat.rows.of_arc[arc] + step
+
+
+def nested(flat: Problem) -> Limits:
+    """Return the capacity rows of a problem."""
+    arc, row = crossings(flat)
+    return Limits(arc, row, flat.work_s[arc], flat.rows.slot_s)
 
 
 def _numbered(chosen: Ints, size: int, first: int) -> Ints:

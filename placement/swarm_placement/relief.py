@@ -1,32 +1,60 @@
-"""What would let everything be placed, when it cannot be.
+"""What would let everything be placed, and in time as surely as asked, when it cannot be.
 
-Each limit is eased alone, and the least easing is searched with the linear program, which says
-whether fractions of copies would fit. Residency, hardware and capability are never eased: an answer
-that needs them names the requirement instead (`Bound.unplaced`).
+Each limit is eased alone. For copies without a place the least easing is searched with the linear
+program, which says whether fractions of copies would fit; for whole copies that do not fit where
+fractions do, and for a target that is missed, with plans. Residency, hardware and capability are never
+eased: an answer that needs them names the requirement instead (`Bound.unplaced`).
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, floor
+from typing import Any
 
-from swarm_placement.model import Instance
+from swarm_placement.errors import UnitWarning
+from swarm_placement.model import Instance, Plan
 from swarm_placement.problem import problem
 from swarm_placement.relaxation import Relaxation
+from swarm_placement.solve import MOST_CLASSES, solve
+from swarm_placement.wording import percent
 
-FACTORS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0)
+FACTORS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Easings that are tried, from small to large."""
 NOTHING = 1e-6
 """Copies that count as none."""
+MILLION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Relief:
-    """A limit that, eased alone, would help: its field, the easing in words, and how many copies
-    (of fractions, in the linear program) would still be without a place."""
+    """A limit that, eased alone, would help: its field, the easing in words, how many copies would
+    still be without a place (fractions, if the linear program says it), and how probably the swarm
+    would succeed, if a plan says it."""
 
     field: str
     easing: str
     unplaced: float
+    probability: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data with whole numbers."""
+        found = {
+            "field": self.field,
+            "easing": self.easing,
+            "unplaced": ceil(self.unplaced - NOTHING),
+        }
+        if self.probability is None:
+            return found
+        return found | {"probability_ppm": floor(self.probability * MILLION)}
+
+    def text(self) -> str:
+        """Return it in words."""
+        left = ceil(self.unplaced - NOTHING)
+        rest = f"; {left:,} copies would still have no place" if left > 0 else ""
+        sure = floor((self.probability or 0.0) * MILLION)
+        chance = f"; then {percent(sure)} sure" if self.probability is not None else ""
+        return f"would help   {self.easing} ({self.field}){rest}{chance}"
 
 
 def stranded(instance: Instance) -> float:
@@ -40,14 +68,14 @@ def relief(instance: Instance) -> tuple[Relief, ...]:
     now = stranded(instance)
     if now <= NOTHING:
         return ()
-    found = [one for one in _each(instance, now) if one.unplaced < now - NOTHING]
+    found = [one for one in _each(instance) if one.unplaced < now - NOTHING]
     return tuple(sorted(found, key=lambda one: one.unplaced))
 
 
-def _each(instance: Instance, now: float) -> Iterator[Relief]:
+def _each(instance: Instance) -> Iterator[Relief]:
     """Yield the effect of easing each limit that there is."""
-    yield _least(instance, now, "swarm.deadline_s", "{:g} times the time, for every class", _later)
-    yield _least(instance, now, "sites[*].slots", "{:g} times the slots, at every site", _larger)
+    for field, words, ease in _EASED:
+        yield _least(instance, field, words, ease, _fractions)
     swarm = instance.swarm
     if any(one.budget_usd is not None for one in instance.classes):
         free = tuple(replace(one, budget_usd=None) for one in instance.classes)
@@ -68,20 +96,68 @@ def _each(instance: Instance, now: float) -> Iterator[Relief]:
         yield Relief("sites[*].margin", "no margin", stranded(replace(instance, sites=sites)))
 
 
+def advice(instance: Instance, plan: Plan) -> tuple[Relief, ...]:
+    """Return what would help a plan that leaves copies without a place or misses its target; nothing
+    for one that does neither, or of more than `MOST_CLASSES` classes, for which that takes long."""
+    swarm, missing = instance.swarm, bool((plan.option < 0).any())
+    sure = plan.bound.probability >= swarm.target_probability
+    if (sure and not missing) or len(instance.classes) > MOST_CLASSES:
+        return ()
+    return (relief(instance) if missing else ()) or tuple(_surer(instance, plan))
+
+
+def _surer(instance: Instance, plan: Plan) -> Iterator[Relief]:
+    """Yield the least easing of time and of slots with which a plan is whole and sure."""
+    now = Relief("", "", float((plan.option < 0).sum()), plan.bound.probability)
+    for field, words, ease in _EASED:
+        found = _least(instance, field, words, ease, _planned)
+        if (found.unplaced, -(found.probability or 0)) < (now.unplaced, -plan.bound.probability):
+            yield found
+
+
+Judge = Callable[[Instance], tuple[float, float | None]]
+"""Says of an instance how many copies stay without a place and, if it plans, how sure the plan is."""
+
+
+def _planned(instance: Instance) -> tuple[float, float | None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnitWarning)  # what it is about was said of the instance
+        plan = solve(instance, exact_s=0.0)
+    return float((plan.option < 0).sum()), plan.bound.probability
+
+
+def _fractions(instance: Instance) -> tuple[float, float | None]:
+    return stranded(instance), None
+
+
 def _least(
     instance: Instance,
-    now: float,
     field: str,
     words: str,
     ease: Callable[[Instance, float], Instance],
+    judge: Judge,
 ) -> Relief:
-    """Return the least factor that is enough, or the largest one tried."""
-    found = Relief(field, "nothing", now)
-    for factor in FACTORS:
-        found = Relief(field, words.format(factor), stranded(ease(instance, factor)))
-        if found.unplaced <= NOTHING:
-            break
-    return found
+    """Return the least factor that is enough, or the largest one; by bisection."""
+    target = instance.swarm.target_probability
+
+    def tried(at: int) -> Relief:
+        return Relief(field, words.format(FACTORS[at]), *judge(ease(instance, FACTORS[at])))
+
+    def enough(found: Relief) -> bool:
+        return found.unplaced <= NOTHING and (
+            found.probability is None or found.probability >= target
+        )
+
+    low, high = 0, len(FACTORS) - 1
+    best = tried(high)
+    while enough(best) and low < high:
+        middle = (low + high) // 2
+        found = tried(middle)
+        if enough(found):
+            best, high = found, middle
+        else:
+            low = middle + 1
+    return best
 
 
 def _later(instance: Instance, factor: float) -> Instance:
@@ -99,3 +175,9 @@ def _larger(instance: Instance, factor: float) -> Instance:
     """Return the instance with more slots at every site, rounded up."""
     sites = tuple(replace(one, slots=ceil(one.slots * factor)) for one in instance.sites)
     return replace(instance, sites=sites)
+
+
+_EASED = (
+    ("swarm.deadline_s", "{:g} times the time, for every class", _later),
+    ("sites[*].slots", "{:g} times the slots, at every site", _larger),
+)

@@ -2,7 +2,7 @@
 
 Copies that can stay do stay. The copies that lost their place get new ones from a linear program
 over their classes and the room that is left; what finds none may eject others, as long as no more
-than `Swarm.moves_share` of the unaffected copies move. Copies that stand in the margin of a site are
+than `Swarm.moves_share` of the unaffected copies move, exchanges within a class included. Copies that stand in the margin of a site are
 placed anew. Moving a copy that could stay has a price, by default an infinite one. The bound of the new plan holds for the whole
 changed instance; it is proven with the prices of the old plan, for any prices prove a bound.
 """
@@ -14,23 +14,26 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound, capacity
+from swarm_placement import bound, capacity, necessary
 from swarm_placement.assembly import assemble
 from swarm_placement.bound import Prices
 from swarm_placement.dealing import dealt
 from swarm_placement.ejection import SAVING, improve, repair
 from swarm_placement.errors import UsageError
+from swarm_placement.insertion import Executed, inserted
 from swarm_placement.margin import beyond
 from swarm_placement.model import Instance, Plan, options
 from swarm_placement.problem import EXACT_ARCS, Problem, cold_starts, problem
 from swarm_placement.relaxation import Relaxation
 from swarm_placement.remainder import evict, place_rest
-from swarm_placement.room import Room
+from swarm_placement.room import EPSILON, Room
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
+TRIALS = 50
+"""Schedules that are worked out for stranded copies: events are answered at once."""
 PULLS = 2
 """Rounds in which copies are moved to cheaper places."""
 
@@ -77,23 +80,80 @@ class Replanner:
         now = _changed(self.instance, slots)
         flat = replace(self.flat, rows=_rows(now, self.flat, set(slots)))
         before = np.where(plan.option >= 0, self.arc_of[self.class_of_copy, plan.option], -1)
+        before[plan.bound.over_margin] = -1
+        outside = _outside(now, flat, before)
+        *kept, last = self._attempts(flat, before, outside)
+        for limits, share in kept:
+            found = self._placed(now, limits, before, plan, (share, move_usd))
+            if _are_timely(found, flat, outside):
+                return found
+        return self._placed(now, last[0], before, plan, (last[1], move_usd))
+
+    def _attempts(
+        self, flat: Problem, before: Ints, sites: list[int]
+    ) -> list[tuple[Problem, float]]:
+        """Return the limits that are tried in turn, with the share of copies that may move.
+
+        Where sites are outside of their rows: rows that hold what there is; the same, but such a site
+        takes no copy more and nothing moves; the rows as they are, with all outside of them to go.
+        """
+        share = self.instance.swarm.moves_share
+        if not sites:
+            return [(flat, share)]
+        copies = np.bincount(before[before >= 0], minlength=flat.of_class.size)
+        loads = bound.loads(flat, copies.astype(float))
+        here = np.isin(flat.rows.site, sites)
+        slot_s = np.where(here, np.maximum(flat.rows.slot_s, loads), flat.rows.slot_s)
+        wide = replace(flat, rows=replace(flat.rows, slot_s=slot_s))
+        most = flat.site_most.copy()
+        most[sites] = np.bincount(flat.site, copies, most.size)[sites]
+        return [(wide, share), (replace(wide, site_most=most), 0.0), (flat, share)]
+
+    def _placed(
+        self, now: Instance, flat: Problem, before: Ints, plan: Plan, moves: tuple[float, float]
+    ) -> Replanned:
+        """Return the plan that keeps what the limits permit of the arcs that copies had before;
+        `moves`: the share of the others that may move, and what a move must save."""
+        share, move_usd = moves
         room = Room(flat, np.bincount(before[before >= 0], minlength=flat.of_class.size))
         kept = _without(before, evict(room))
         prices = _known_prices(flat, plan)
         place_rest(room)
-        allowed = int(self.instance.swarm.moves_share * int((kept >= 0).sum()))
-        allowed = repair(room, bound.reduced_usd(flat, prices), allowed)
-        if move_usd < math.inf:
+        most = int(share * int((kept >= 0).sum()))
+        allowed = repair(room, bound.reduced_usd(flat, prices), most)
+        if most and move_usd < math.inf:
             improve(room, PULLS, SAVING, move_usd, allowed)
         room, over = beyond(now, room, allowed)
-        arc = dealt(now.classes, room, kept)
-        option = np.where(arc >= 0, flat.option[arc], -1).astype(np.int32)
-        moved = np.flatnonzero((kept >= 0) & (arc != kept))
-        if flat.of_class.size <= EXACT_ARCS:  # a bound of its own costs little
-            prices = Relaxation(flat).solve().prices
-        return Replanned(
-            assemble(now, room, prices, "replan", option=option, over=over), now, moved
-        )
+        arc = dealt(now.classes, room, kept, most - _leaving(room, kept))
+        option = np.full(arc.size, -1, np.int32)
+        option[arc >= 0] = flat.option[arc[arc >= 0]]
+        room, option = inserted(now, room, option, over, TRIALS)
+        moved = np.flatnonzero((kept >= 0) & (option != plan.option))
+        flat = replace(flat, site_most=self.flat.site_most)  # the bound is not about what was tried
+        room, known = Room(flat, room.copies), None
+        if flat.of_class.size <= EXACT_ARCS:  # bounds of its own cost little
+            prices, known = Relaxation(flat).solve().prices, necessary.best(now, flat)
+        found = assemble(now, room, prices, "replan", option=option, over=over, known=known)
+        return Replanned(found, now, moved)
+
+
+def _outside(now: Instance, flat: Problem, before: Ints) -> list[int]:
+    """Return the sites whose copies are outside of the rows and in time all the same, as copies are
+    that `insertion` has placed."""
+    room = Room(flat, np.bincount(before[before >= 0], minlength=flat.of_class.size))
+    broken = np.unique(flat.rows.site[room.slack_s < -EPSILON]).tolist()
+    if not broken:
+        return []
+    option = np.full(before.size, -1, np.int32)
+    option[before >= 0] = flat.option[before[before >= 0]]
+    executed = Executed(now, flat, option, before[:0])
+    return [site for site in broken if executed.is_timely(site, executed.queue(site))]
+
+
+def _are_timely(found: Replanned, flat: Problem, sites: list[int]) -> bool:
+    """Say whether the copies at some sites begin in time: rows that were widened do not promise it."""
+    executed = Executed(found.instance, flat, found.plan.option, found.plan.bound.over_margin)
+    return all(executed.is_timely(site, executed.queue(site)) for site in sites)
 
 
 def _changed(instance: Instance, slots: Mapping[str, int]) -> Instance:
@@ -136,6 +196,12 @@ def _without(arc: Ints, gone: Mapping[int, int]) -> Ints:
     for lost, count in gone.items():
         found[np.flatnonzero(arc == lost)[-count:]] = -1
     return found
+
+
+def _leaving(room: Room, arc: Ints) -> int:
+    """Return how many copies have to leave their arcs for each to have what the room says."""
+    has = np.bincount(arc[arc >= 0], minlength=room.copies.size)
+    return int(np.maximum(has - room.copies, 0).sum())
 
 
 def _known_prices(flat: Problem, plan: Plan) -> Prices:

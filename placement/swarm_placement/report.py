@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from swarm_placement.files import down, gap_ppm, up
+from swarm_placement.files import PROOFS, down, gap_ppm, up
 from swarm_placement.model import Instance, Plan, options
 from swarm_placement.scarcity import Saving, savings
 from swarm_placement.usage import Schedule, Usage, schedule, usage
@@ -13,6 +13,8 @@ from swarm_placement.wording import duration, money, percent
 
 MILLION = 1e6
 CHEAPER = 3
+WHOLE = 1e-6
+"""What a fraction of a copy may lack of a whole one."""
 """So many savings are named."""
 WORST = 3
 """So many classes of least probability are named in words."""
@@ -34,7 +36,9 @@ def summary(instance: Instance, plan: Plan) -> dict[str, Any]:
     duration is its mean; `busy_ppm` the share of a site's slot time until the deadline that is used.
     `cheaper` holds savings at the margin, the largest first; none of them touches a hard
     requirement. `objective_microusd` is the cost with `penalty_microusd` for each unplaced copy
-    and each in the margin of its site (`over_margin`); bound, gap and savings are about it.
+    and each in the margin of its site (`over_margin`); bounds, gaps and savings are about it.
+    `lower_bound_microusd` holds for any plan that is on time, `within_rows_microusd` for plans within
+    the solver's capacity rows.
     """
     bound, used = plan.bound, usage(instance, plan)
     timed = schedule(instance, used)
@@ -57,9 +61,12 @@ def summary(instance: Instance, plan: Plan) -> dict[str, Any]:
         "cost_microusd": up(bound.cost_usd),
         "objective_microusd": up(bound.objective_usd),
         "lower_bound_microusd": down(bound.lower_usd),
-        "gap_ppm": gap_ppm(bound),
-        "proof": bound.proof,
+        "gap_ppm": gap_ppm(bound.gap),
+        "within_rows_microusd": down(bound.within_rows_usd),
+        "within_rows_gap_ppm": gap_ppm(bound.within_rows_gap),
+        "within_rows_proof": PROOFS[bound.within_rows_proof],
         "probability_ppm": down(bound.probability),
+        "probability_error_ppm": up(bound.probability_error),
         "target_ppm": down(limit.target_probability),
         "min_success_ppm": down(limit.min_success_ratio),
         "due_us": down(due_s),
@@ -85,7 +92,8 @@ def text(found: Mapping[str, Any]) -> str:
         "",
         f"cost         {_money(found['cost_microusd'])}",
         f"bound        {_bound(found)}",
-        f"probability  {percent(found['probability_ppm'])} that at least "
+        f"search       {_search(found)}",
+        f"probability  {percent(found['probability_ppm'])}{_doubt(found)} that at least "
         f"{percent(found['min_success_ppm'])} of the items are done in "
         f"{_duration(found['due_us'])} (asked: {percent(found['target_ppm'])})",
         f"             {_worst(found['classes'])}",
@@ -101,8 +109,7 @@ def text(found: Mapping[str, Any]) -> str:
         for one in found["over_margin"]
     ]
     lines += [
-        f"cheaper      {WORDS[one['what']].format(site=one['site'])} would save about "
-        f"{_money(one['saves_microusd'])}"
+        f"cheaper      {WORDS[one['what']].format(site=one['site'])} {_gain(one)}"
         for one in found["cheaper"]
     ]
     return "\n".join(lines)
@@ -148,7 +155,26 @@ def _placements(instance: Instance, used: Usage) -> Iterator[dict[str, Any]]:
 
 
 def _saving(one: Saving) -> dict[str, Any]:
-    return {"what": one.what, "site": one.site, "saves_microusd": down(one.usd)}
+    return {
+        "what": one.what,
+        "site": one.site,
+        "saves_microusd": down(one.usd),
+        "places_copies": int(one.copies + WHOLE),
+        "marginal": one.marginal,
+    }
+
+
+def _doubt(found: Mapping[str, Any]) -> str:
+    """Say the standard error of the probability where it was drawn, in two digits."""
+    error = found["probability_error_ppm"] / 1e4
+    return f" (± {error:.2g} %)" if error else ""
+
+
+def _gain(one: Mapping[str, Any]) -> str:
+    if one["places_copies"]:
+        return f"would place {one['places_copies']:,} more copies"
+    least = " at the margin" if one["marginal"] else ""
+    return f"would save about {_money(one['saves_microusd'])}{least}"
 
 
 def _table(found: Mapping[str, Any]) -> list[str]:
@@ -184,7 +210,7 @@ def _worst(classes: Sequence[Mapping[str, Any]]) -> str:
 
 def _bound(found: Mapping[str, Any]) -> str:
     """Say how far from the best the plan can be; unplaced copies have their price in both."""
-    least = f"no plan is below {_money(found['lower_bound_microusd'])}"
+    least = f"no plan that is on time is below {_money(found['lower_bound_microusd'])}"
     if found["unplaced"] or found["over_margin"]:
         counted = _money(found["objective_microusd"])
         least += (
@@ -192,7 +218,16 @@ def _bound(found: Mapping[str, Any]) -> str:
         ) + (" and per copy in a margin" if found["over_margin"] else "")
     if found["gap_ppm"] is None:
         return f"{least}; there is no gap to a bound of 0"
-    return f"{least}: a gap of at most {percent(found['gap_ppm'])} (by {found['proof']})"
+    return f"{least}: a gap of at most {percent(found['gap_ppm'])} (by duality)"
+
+
+def _search(found: Mapping[str, Any]) -> str:
+    """Say how near the plan is to the best within the solver's own rows."""
+    least = f"no plan within the solver's capacity rows is below {_money(found['within_rows_microusd'])}"
+    if found["within_rows_gap_ppm"] is None:
+        return least
+    gap = percent(found["within_rows_gap_ppm"])
+    return f"{least}: a gap of at most {gap} (by {found['within_rows_proof']})"
 
 
 def _money(microusd: int) -> str:

@@ -2,11 +2,14 @@
 
 import math
 
-from swarm_placement import distinct, equal, margin, whole
-from swarm_placement.assembly import assemble
+from swarm_placement import distinct, equal, margin, necessary, whole
+from swarm_placement.assembly import assemble, decoded
 from swarm_placement.assurance import nearer, same_arcs
+from swarm_placement.completion import completed
 from swarm_placement.exact import improved
+from swarm_placement.insertion import inserted
 from swarm_placement.model import Instance, Plan
+from swarm_placement.necessary import Necessary
 from swarm_placement.problem import EXACT_ARCS, Problem, problem
 from swarm_placement.relaxation import Relaxation, Relaxed
 from swarm_placement.room import Room
@@ -15,6 +18,8 @@ from swarm_placement.validation import check
 MOST_CLASSES = 2_000
 """Classes the linear program takes at once."""
 EXACT_S = 1.0
+WINDOWS_ARCS = 20_000
+"""Arcs up to which the bound for any plan has a linear program of its own."""
 ROUNDS = 3
 """Rounds in which large instances are improved if time may be spent on it."""
 SURER = 3
@@ -29,7 +34,8 @@ def solve(instance: Instance, exact_s: float = EXACT_S) -> Plan:
     arcs in rounds of improvement, whose number is fixed; up to there by the exact solver for so many
     seconds, and then the answer depends on the machine's speed.
 
-    Copies that find no place within the margins of sites are placed in them (`margin`).
+    Copies that find no place within the margins of sites are placed in them (`margin`); what still has
+    none is tried wherever the plan would be in time if it were executed (`insertion`).
 
     A plan that misses `Swarm.target_probability` is replaced, if `exact_s` is not 0, by one in which
     the classes that are not sure enough start earlier (`assurance`), if one of `SURER` such plans
@@ -52,10 +58,16 @@ def _classes(instance: Instance, exact_s: float) -> Plan:
     program = Relaxation(problem(instance))
     relaxed = program.solve()
     room, proven_usd = _room(program, relaxed, exact_s)
+    room = completed(instance, room, _quickly)
     room, over = margin.beyond(instance, room)
     solver = "exact" if proven_usd > -math.inf else "classes"
-    plan = assemble(instance, room, relaxed.prices, solver, proven_usd, over=over)
-    return _surer(instance, program.flat, relaxed, plan) if exact_s > 0 else plan
+    is_worth = exact_s > 0 and program.flat.of_class.size <= WINDOWS_ARCS
+    known = necessary.best(instance, program.flat) if is_worth else None
+    room, option = inserted(instance, room, decoded(instance, room.flat, room.copies), over)
+    plan = assemble(
+        instance, room, relaxed.prices, solver, proven_usd, option=option, over=over, known=known
+    )
+    return _surer(instance, program.flat, relaxed, plan, known) if exact_s > 0 else plan
 
 
 def _room(program: Relaxation, relaxed: Relaxed, exact_s: float) -> tuple[Room, float]:
@@ -68,16 +80,23 @@ def _room(program: Relaxation, relaxed: Relaxed, exact_s: float) -> tuple[Room, 
     return improved(program.flat, room, exact_s)
 
 
-def _surer(instance: Instance, flat: Problem, relaxed: Relaxed, plan: Plan) -> Plan:
+def _quickly(flat: Problem) -> Room:
+    """Return whole copies of a problem, without the exact solver."""
+    program = Relaxation(flat)
+    return _room(program, program.solve(), 0.0)[0]
+
+
+def _surer(
+    instance: Instance, flat: Problem, relaxed: Relaxed, plan: Plan, known: Necessary | None
+) -> Plan:
     """Return a plan that is as sure as asked, or the plan given."""
     planned = nearer(instance, instance, flat, plan)
     for _ in range(SURER):
         if planned is None:
             return plan
-        program = Relaxation(problem(planned))
-        room, _ = _room(program, program.solve(), 0.0)
-        copies = same_arcs(flat, program.flat, room.copies)
-        trial = assemble(instance, Room(flat, copies), relaxed.prices, "classes")
+        room = _quickly(problem(planned))
+        copies = same_arcs(flat, room.flat, room.copies)
+        trial = assemble(instance, Room(flat, copies), relaxed.prices, "classes", known=known)
         is_sure = trial.bound.probability >= instance.swarm.target_probability
         if is_sure and not room.left.any():
             return trial

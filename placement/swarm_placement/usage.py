@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from swarm_placement import arcs
 from swarm_placement.capacity import free_times
-from swarm_placement.model import Instance, Offer, Option, Plan, copy_offsets, options
+from swarm_placement.model import Instance, Plan, copy_offsets, options
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -89,7 +89,7 @@ def schedule(instance: Instance, used: Usage) -> Schedule:
     slots, starts, ends = np.empty(pair.size, np.int64), np.empty(pair.size), np.empty(pair.size)
     for number in np.unique(site):
         here = slice(bounds[number], bounds[number + 1])
-        cold = {way.model: _cold_s(instance, way) for way in ways if way.site == number}
+        cold = cold_of(instance, int(number))
         models = [ways[option].model for option in used.option[pair[here]]]
         line = Line(free_times(instance, int(number)).tolist(), cold)
         found = [
@@ -119,7 +119,10 @@ class Line:
         return slot, start_s, end_s
 
 
-def _cold_s(instance: Instance, way: Option) -> float:
-    name = instance.models[way.model].name
-    offer: Offer = next(one for one in instance.sites[way.site].offers if one.model == name)
-    return 0.0 if offer.warm else offer.cold_start_s
+def cold_of(instance: Instance, site: int) -> dict[int, float]:
+    """Return the seconds that loading each model a site offers takes there."""
+    number = {one.name: index for index, one in enumerate(instance.models)}
+    return {
+        number[one.model]: 0.0 if one.warm else one.cold_start_s
+        for one in instance.sites[site].offers
+    }

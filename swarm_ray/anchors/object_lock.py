@@ -21,6 +21,7 @@ from swarm_ray.ports.anchors import Anchored, Prove
 
 MAX_SKEW_S: Final = 60.0
 DEFAULT_DAYS: Final = 365
+_SIZE: Final = re.compile(r"[0-9]{20}")
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._/-]")
 
 
@@ -133,11 +134,30 @@ class ObjectLockAnchor:
                 raise IntegrityError(
                     "anchor.missing", f"bucket {self._bucket} holds no checkpoint of size {size}"
                 )
-            first = min(versions, key=lambda one: one["LastModified"])
+            # Versions are listed latest first, and several may be of the same second.
+            first = min(reversed(versions), key=lambda one: one["LastModified"])
             found = self._client.get_object(
                 Bucket=self._bucket, Key=key, VersionId=first["VersionId"]
             )
             return bytes(found["Body"].read())
+
+    def kept(self, origin: str) -> dict[int, bytes]:
+        """Return by size the first version of every checkpoint that is kept of a log; what was
+        written over it later counts for nothing.
+
+        Raises:
+            StorageError: `anchor.out_of_reach`.
+        """
+        folder = "/".join(one for one in (self._prefix, _UNSAFE.sub("_", origin)) if one) + "/"
+        with self._told():
+            pages = self._client.get_paginator("list_object_versions").paginate(
+                Bucket=self._bucket, Prefix=folder
+            )
+            keys = {one["Key"] for page in pages for one in page.get("Versions", ())}
+        sizes = [key.removeprefix(folder) for key in keys]
+        return {
+            int(size): self.oldest(origin, int(size)) for size in sizes if _SIZE.fullmatch(size)
+        }
 
     def _locks(self) -> bool:
         from botocore.exceptions import ClientError

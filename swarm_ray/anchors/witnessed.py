@@ -1,5 +1,7 @@
 """Checkpoints cosigned by a witness: somebody else who saw that the log only grew."""
 
+import time
+from collections.abc import Callable
 from typing import Final
 
 import httpx
@@ -12,6 +14,7 @@ from swarm_ray.ports.anchors import Anchored, Prove
 
 TIMEOUT_S: Final = 10.0
 _ROUNDS: Final = 3
+MAX_SKEW_S: Final = 60.0
 
 
 class WitnessAnchor:
@@ -20,43 +23,47 @@ class WitnessAnchor:
     Args:
         url: of the witness, to which `/add-checkpoint` is added.
         key: of the witness, known beforehand.
+        now_s: Unix time in seconds; a signature dated long before it was asked for is refused.
     """
 
-    def __init__(self, url: str, key: NoteKey) -> None:
+    def __init__(self, url: str, key: NoteKey, now_s: Callable[[], float] = time.time) -> None:
         self.name = f"witness {key.name}"
         self._url = f"{url.rstrip('/')}/add-checkpoint"
         self._key = key
         self._old_size = 0
+        self._now_s = now_s
 
     def keep(self, note: bytes, prove: Prove) -> Anchored:
         """See the port. A witness that stands elsewhere says so, and is asked again from there.
 
         Raises:
             IntegrityError: `anchor.split_view` when the witness has seen another history,
-                `anchor.refused`, `note.bad_signature`, `note.malformed`.
+                `anchor.wrong_clock`, `anchor.refused`, `note.bad_signature`, `note.malformed`.
             StorageError: `anchor.out_of_reach`.
         """
-        parsed = parse_note(note)
+        parsed, asked_s = parse_note(note), self._now_s()
         checkpoint = read_checkpoint(parsed)
         for _ in range(_ROUNDS):
-            old_size = self._old_size
-            if old_size > checkpoint.size:
-                raise _split(self.name, f"it has seen {old_size} entries", checkpoint.size)
+            # It is asked even if it has seen more: it may have been set right since.
+            old_size = self._old_size if self._old_size <= checkpoint.size else 0
             proof = tuple(prove(old_size)) if 0 < old_size < checkpoint.size else ()
             answer = self._ask(CosignRequest(old_size, proof, parsed).to_bytes())
             if answer.status_code == httpx.codes.CONFLICT:
-                self._old_size = size_told(answer.text)
-                if self._old_size == old_size:
+                told = size_told(answer.text)
+                if told == old_size:
                     raise _split(self.name, "it has seen another root", checkpoint.size)
+                if told > checkpoint.size:
+                    raise _split(self.name, f"it has seen {told} entries", checkpoint.size)
+                self._old_size = told
                 continue
-            return self._kept(answer, note)
+            return self._kept(answer, note, asked_s)
         raise IntegrityError(
             "anchor.refused",
             f"{self.name} stood elsewhere each of {_ROUNDS} times",
             hint="look for another coordinator that uses the same log key",
         )
 
-    def _kept(self, answer: httpx.Response, note: bytes) -> Anchored:
+    def _kept(self, answer: httpx.Response, note: bytes, asked_s: float) -> Anchored:
         parsed = parse_note(note)
         checkpoint = read_checkpoint(parsed)
         if answer.status_code == httpx.codes.UNPROCESSABLE_ENTITY:
@@ -75,6 +82,12 @@ class WitnessAnchor:
                 "anchor.refused",
                 f"{self.name} has not signed with the key that is known here",
                 hint="ask its keeper for the key, and compare",
+            )
+        if times[self._key.name] < asked_s - MAX_SKEW_S:
+            raise IntegrityError(
+                "anchor.wrong_clock",
+                f"{self.name} dates its signature before it was asked: {times[self._key.name]} s",
+                hint="let its keeper set its clock; runs go on without it",
             )
         self._old_size = checkpoint.size
         return Anchored(

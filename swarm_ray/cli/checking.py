@@ -66,19 +66,27 @@ def plan(
         Path | None,
         typer.Option("--plot", metavar="FILE", help="Draw the placement (.png, .svg or .pdf)."),
     ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--assume",
+            metavar="NAME=COUNT|FILE",
+            help="Items that an earlier step will make: how many, or a file of them.",
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Say what a run would do, and cost at most."""
     if sites is not None:
         from swarm_ray.cli.placing import Question, plan_over_sites
 
-        question = Question(sites, deadline, explain, plot)
+        question = Question(sites, deadline, explain, plot, tuple(assume or ()))
         plan_over_sites(question, (name, inputs, items, without_bindings), Output(json_output))
         return
-    if deadline or explain or plot:
+    if deadline or explain or plot or assume:
         raise UsageError(
             "plan.no_sites",
-            "--deadline, --explain and --plot are about a placement over sites",
+            "--deadline, --explain, --plot and --assume are about a placement over sites",
             hint="give the sites with --sites FILE",
         )
     from swarm_ray.cli.planning import plan_data, plan_lines

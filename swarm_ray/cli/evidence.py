@@ -1,6 +1,7 @@
 """Verbs about evidence: export writes a copy for strangers, verify checks one, or a run here."""
 
 import mmap
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,11 +9,13 @@ import typer
 
 from swarm_ray.cli.options import Json, RunId
 from swarm_ray.cli.output import Output, guarded
-from swarm_ray.errors import UsageError
+from swarm_ray.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     from swarm_ray.config import Settings
+    from swarm_ray.evidence.anchored import AnchorFindings
     from swarm_ray.evidence.checking import Findings
+    from swarm_ray.evidence.copy import Copy
     from swarm_ray.ledger.reader import Reader
 
 RootKey = Annotated[
@@ -87,6 +90,14 @@ def verify(
         str, typer.Argument(metavar="RUN|FILE", help="A run of the ledger here, or an export.")
     ],
     root_key: RootKey = None,
+    witness_key: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--witness-key",
+            metavar="KEY",
+            help="Key of a witness, as it gave it; its cosignatures are checked. May be repeated.",
+        ),
+    ] = None,
     json_output: Json = False,
 ) -> None:
     """Recompute a run, or a copy of one; name the first bad entry."""
@@ -94,36 +105,63 @@ def verify(
 
     output = Output(json_output)
     if Path(what).is_file():
-        findings, unsealed = _verify_file(Path(what), root_key), 0
+        copy, findings = _verify_file(Path(what), root_key)
+        unsealed, whole = 0, False
     else:
-        findings, unsealed = _verify_run(what, root_key)
-    output.data({"event": "verified", "ok": True, "unsealed": unsealed, **findings.to_dict()})
-    for line in sentences(findings):
+        copy, findings, unsealed = _verify_run(what, root_key)
+        whole = True
+    anchors = _compare(copy, witness_key, whole=whole)
+    data = {**findings.to_dict(), "anchors": asdict(anchors)}
+    output.data({"event": "verified", "ok": True, "unsealed": unsealed, **data})
+    for line in (*sentences(findings), *anchors.sentences(len(copy.logs["index"]))):
         output.say(line)
     if unsealed:
         output.say(f"{unsealed} newer entries are whole, but not sealed yet.")
 
 
-def _verify_file(file: Path, trusted: list[str] | None) -> "Findings":
+def _compare(copy: "Copy", witness_keys: list[str] | None, *, whole: bool) -> "AnchorFindings":
+    """Compare with the anchors that are named here and in the settings."""
+    from swarm_ray.anchors.object_lock import ObjectLockAnchor
+    from swarm_ray.attestation.note import NoteKey
+    from swarm_ray.client.session import current_session
+    from swarm_ray.evidence.anchored import check_anchors
+
+    settings = current_session().settings
+    texts = [*(witness_keys or ()), *([settings.witness_key] if settings.witness_key else ())]
+    kept = ObjectLockAnchor(settings.anchor).kept if settings.anchor else None
+    found = check_anchors(copy, [NoteKey.from_text(text) for text in texts], kept, whole=whole)
+    if witness_keys and not found.cosigned:
+        raise IntegrityError(
+            "evidence.not_witnessed",
+            "no witness whose key you gave has cosigned this index",
+            hint="compare the key with that of the witness; ask it which index it has seen",
+        )
+    return found
+
+
+def _verify_file(file: Path, trusted: list[str] | None) -> "tuple[Copy, Findings]":
     from swarm_ray.evidence.checking import check
     from swarm_ray.evidence.container import Container
     from swarm_ray.evidence.copy import copy_of
 
     if not file.stat().st_size:
-        return check(copy_of(Container(b"")), trusted)
+        copy_of(Container(b""))  # says what is missing
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return check(copy_of(Container(data)), trusted)  # type: ignore[arg-type]  # sliced to bytes
+        copy = copy_of(Container(data))  # type: ignore[arg-type]  # sliced to bytes
+        return copy, check(copy, trusted)
 
 
-def _verify_run(text: str, trusted: list[str] | None) -> "tuple[Findings, int]":
+def _verify_run(text: str, trusted: list[str] | None) -> "tuple[Copy, Findings, int]":
     from swarm_ray.engine.bundles import BundleShelf
+    from swarm_ray.evidence.gathering import gather
     from swarm_ray.evidence.ledger_check import check_ledger
     from swarm_ray.ledger.opening import shared_place
 
     settings, reader, run = _open(text)
     shelf = BundleShelf(settings.folder / "bundles", shared_place(settings))
     with reader:
-        return check_ledger(reader, settings.folder, shelf.plan_of, run, trusted)
+        found, unsealed = check_ledger(reader, settings.folder, shelf.plan_of, run, trusted)
+        return gather(reader, settings.folder, run, lambda _: False), found, unsealed
 
 
 def _open(text: str) -> "tuple[Settings, Reader, str]":

@@ -8,7 +8,7 @@ from swarm_ray.cli.options import Json
 from swarm_ray.cli.output import Output, guarded
 
 if TYPE_CHECKING:
-    from swarm_ray.attestation.roster import KeyEnrolled
+    from swarm_ray.attestation.certificates import KeyEnrolled
     from swarm_ray.engine.key_service import KeyService
 
 app = typer.Typer(

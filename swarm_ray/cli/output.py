@@ -17,6 +17,7 @@ from typing import Any, ParamSpec
 import typer
 
 from swarm_ray.errors import IntegrityError, InternalError, SwarmError, UsageError
+from swarm_ray.values.visible import visible
 
 P = ParamSpec("P")
 
@@ -51,7 +52,7 @@ class Output:
     def data(self, value: Any) -> None:
         """Print one line of JSON on stdout, if JSON was asked for."""
         if self.as_json:
-            _write(json.dumps(value, ensure_ascii=False, default=str))
+            _write(visible(json.dumps(value, ensure_ascii=False, default=str)))
 
     def say(self, text: str = "") -> None:
         """Print text for people on stdout, unless JSON was asked for."""
@@ -137,6 +138,8 @@ def show_error(error: SwarmError, output: Output) -> None:
         output.note("this is a bug of swarm_ray; please report it with the lines above")
     place = ":".join(str(error.fields[key]) for key in ("file", "line") if key in error.fields)
     head = f"{place}: " if place and place not in error.message else ""
-    output.note(f"error [{error.code}]: {head}{error.message}")
+    # What does not hold may be a stranger's: it gets no line of its own.
+    keep = "" if isinstance(error, IntegrityError) else "\n"
+    output.note(visible(f"error [{error.code}]: {head}{error.message}", keep))
     if error.hint:
-        output.note(f"  remedy: {error.hint}")
+        output.note(visible(f"  remedy: {error.hint}", keep))

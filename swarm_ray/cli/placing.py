@@ -12,7 +12,7 @@ from swarm_ray.cli.output import Output
 from swarm_ray.cli.planning import plan_data, plan_lines
 from swarm_ray.cli.steering import ready_launch
 from swarm_ray.client.archive import Archive
-from swarm_ray.client.demands import Asked, demands
+from swarm_ray.client.demands import Asked, assumptions, demands
 from swarm_ray.client.session import current_session
 from swarm_ray.definition.quantities import duration_us
 from swarm_ray.engine.placing.demand import Demand
@@ -24,12 +24,14 @@ from swarm_ray.errors import UsageError
 @dataclass(frozen=True, slots=True)
 class Question:
     """What is asked about a placement: over which sites, under which deadline ("" as defined),
-    why an item (`[STEP:]ITEM`) is where it is, and where to draw it."""
+    why an item (`[STEP:]ITEM`) is where it is, where to draw it, and which items to assume
+    (`NAME=COUNT` or `NAME=FILE`) where an earlier step makes them."""
 
     sites: Path
     deadline: str = ""
     explain: str = ""
     plot: Path | None = None
+    assume: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,17 @@ class Placed:
         """Return plain data."""
         record: dict[str, Any] = {"step": self.asked.step, "grounds": list(self.asked.grounds)}
         if self.placement is None:
-            return record | {"summary": None, "plan": None}
-        return record | {"summary": self.placement.summary(), "plan": self.placement.to_dict()}
+            return record | {"summary": None, "relief": [], "plan": None}
+        return record | {
+            "summary": self.placement.summary(),
+            "relief": [one.to_dict() for one in self.placement.advice],
+            "plan": self.placement.to_dict(),
+        }
 
     def lines(self) -> list[str]:
         """Return text."""
         head = f"{self.asked.step} over sites ({'; '.join(self.asked.grounds)})"
-        told = self.placement.text() if self.placement else "not placed: run it once, or give items"
+        told = self.placement.text() if self.placement else f"not placed: {_remedy(self.asked)}"
         return ["", head, *(f"  {line}".rstrip() for line in told.splitlines())]
 
 
@@ -60,8 +66,8 @@ def plan_over_sites(
     each of its fan-outs.
 
     Raises:
-        UsageError: `sites.*`, `plan.bad_deadline`, `plan.unknown_step`, `plan.unknown_item`, and
-            what linking raises.
+        UsageError: `sites.*`, `plan.bad_deadline`, `plan.bad_assumption`, `plan.unknown_step`,
+            `plan.unknown_item`, and what linking raises.
     """
     session = current_session()
     sites, doubts = read_sites(question.sites)
@@ -72,7 +78,7 @@ def plan_over_sites(
     launch = ready_launch(session, name, inputs or [], items, "", without_bindings, offered)
     found = [
         Placed(one, place(_due(one.demand, question), sites) if one.demand is not None else None)
-        for one in demands(launch, Archive.of(session.settings))
+        for one in demands(launch, Archive.of(session.settings), assumptions(question.assume))
     ]
     reason = _chosen(found, question.explain)
     data = plan_data(launch, session.settings) | {"placements": [one.to_dict() for one in found]}
@@ -112,9 +118,18 @@ def _chosen(found: list[Placed], explain: str) -> Any:
         raise UsageError(
             "plan.unknown_step",
             f"{explain!r} names no item of a fan-out that was placed",
-            hint=f"write STEP:ITEM with one of {', '.join(placed) or 'the steps, once they ran'}",
+            hint=f"write STEP:ITEM with one of {', '.join(placed)}" if placed else _nothing(found),
         )
     return placed[step].explain(int(ordinal))
+
+
+def _nothing(found: list[Placed]) -> str:
+    """Return the remedy where nothing was placed."""
+    return "; ".join(_remedy(one.asked) for one in found) or "the process has no fan-out"
+
+
+def _remedy(asked: Asked) -> str:
+    return f"say how many items it will have, --assume {asked.over}=40, or run it once"
 
 
 def _draw(found: list[Placed], file: Path, output: Output) -> None:

@@ -107,7 +107,7 @@ def item_input(linked: Linked) -> str:
     raise UsageError(
         "run.no_item_input",
         f"no fan-out of {linked.plan.process} goes over an input of the process",
-        hint="its items are made by an earlier step; set the inputs of that step",
+        hint="its items are made by an earlier step; set the inputs of that step, or plan with --assume",
     )
 
 

@@ -9,16 +9,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from swarm_ray.attestation.keys import PublicKey, SigningKey
-from swarm_ray.attestation.roster import (
+from swarm_ray.attestation.certificates import (
     Ending,
     KeyEnrolled,
     KeyRevoked,
     KeyRotated,
-    Roster,
     certify,
-    roster_of,
 )
+from swarm_ray.attestation.keys import PublicKey, SigningKey
+from swarm_ray.attestation.roster import Roster, roster_of
 from swarm_ray.engine.anchoring import AnchorFailed
 from swarm_ray.engine.key_files import DAY_US, KeyRing, period
 from swarm_ray.errors import IntegrityError
@@ -103,6 +102,11 @@ class AdminLog:
         """The name of the index log in checkpoints: it stays when keys change."""
         ring = self._ring
         return f"swarm-ray.dev/{ring.root.organisation}/{ring.tenant}/{self._first_root[:16]}"
+
+    def believed(self, ring: KeyRing) -> set[str]:
+        """Return the keyids of the roots that may change keys here: the one in a ring, the one that
+        it replaced, and the one with which this log began."""
+        return {ring.root.keyid, ring.root.issuer, self._first_root}
 
     @property
     def log_key(self) -> SigningKey:

@@ -1,8 +1,8 @@
 """Changes of keys on their way into the admin log.
 
 Decides how the program hands a change to the coordinator, which may be running, elsewhere busy or
-not there: as a file that the coordinator takes over. A change is signed by a superior of the key,
-so that whoever can write the file can do no more than repeat it.
+not there: as a file that the coordinator takes over if a root of ours vouches for its signer, so
+that whoever can write the file can do no more than repeat it.
 """
 
 import time
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Final
 
-from swarm_ray.attestation.roster import KeyEnrolled, KeyRevoked, KeyRotated
+from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, KeyRotated
 from swarm_ray.errors import IntegrityError
 from swarm_ray.values.codec import decode, encode
 from swarm_ray.values.records import from_record, to_record

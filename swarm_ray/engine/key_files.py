@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from swarm_ray.attestation.certificates import KeyEnrolled, certify
 from swarm_ray.attestation.keys import SigningKey, load_signing_key
 from swarm_ray.attestation.kms import KmsRoot
 from swarm_ray.attestation.note import Signer
-from swarm_ray.attestation.roster import KeyEnrolled, certify
 from swarm_ray.config import Settings
 from swarm_ray.errors import UsageError
 from swarm_ray.values.codec import decode, encode

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
-from swarm_ray.attestation.note import Signer
-from swarm_ray.attestation.roster import (
+from swarm_ray.attestation.certificates import (
     SUPERIOR,
     KeyEnrolled,
     KeyRevoked,
     KeyRotated,
-    Roster,
     certify,
 )
+from swarm_ray.attestation.note import Signer
+from swarm_ray.attestation.roster import Roster
+from swarm_ray.attestation.standing import Standings
 from swarm_ray.config import Settings
 from swarm_ray.engine.admin import read_roster
 from swarm_ray.engine.key_changes import hand_over, pending_changes, read_change
@@ -64,11 +65,21 @@ class KeyService:
             IntegrityError: what is wrong with the admin log.
         """
         now_us, roster = self._clock.now_us(), self.roster()
+        seen = roster.under(self._believed(roster))
         found = [
-            KeyStanding(events[-1][1], _state(events[-1][1], roster, now_us))
+            KeyStanding(events[-1][1], _state(events[-1][1], seen, now_us))
             for events in roster.enrolled.values()
         ]
         return [*found, *self._waiting(roster)]
+
+    def _believed(self, roster: Roster) -> set[str]:
+        """Return the roots of this organisation: the one at work and those that led to it; where
+        none is at hand, the first of the log."""
+        if self.files.made:
+            root = self.files.root()
+            return {root.keyid, root.issuer, *roster.roots_over(root.keyid)}
+        first = (keyid for keyid in roster.enrolled if roster.roots_over(keyid) == (keyid,))
+        return {next(first, "")}
 
     def _waiting(self, roster: Roster) -> Iterator[KeyStanding]:
         for path in pending_changes(self._settings.folder):
@@ -186,8 +197,8 @@ def _rotated(signer: Signer, old: str, new: str, since_us: int) -> KeyRotated:
     return replace(event, signature=signer.sign(event.signed()).hex())
 
 
-def _state(one: KeyEnrolled, roster: Roster, now_us: int) -> str:
-    if one.keyid in roster.ended and roster.ended[one.keyid].since_us <= now_us:
+def _state(one: KeyEnrolled, seen: Standings, now_us: int) -> str:
+    if one.keyid in seen.ended and seen.ended[one.keyid].since_us <= now_us:
         return "ended"
     if not one.issuer:
         return "uncertified"

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from swarm_ray.anchors.opening import open_anchors
+from swarm_ray.attestation.certificates import KeyEnrolled
 from swarm_ray.attestation.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from swarm_ray.attestation.note import parse_note
-from swarm_ray.attestation.roster import KeyEnrolled
 from swarm_ray.config import Settings
 from swarm_ray.engine.admin import AdminLog, read_roster
 from swarm_ray.engine.anchoring import Anchoring
@@ -120,22 +120,29 @@ class Vigil:
                 left_s = self.heartbeat_s
 
     def take_changes(self) -> None:
-        """Take over the changes of keys that people made with the program; one that no superior
-        signed is set aside."""
+        """Take over the changes of keys that people made with the program. One that our root does
+        not vouch for is set aside: whoever can write the file is not yet somebody with a say."""
         found = pending_changes(self.settings.folder)
+        if not found:
+            return
+        ring = open_ring(self.settings)
         for path in found:
-            try:
-                change = read_change(path)
-                read_roster(self.ledger).take(change, self.clock.now_us())
-            except IntegrityError as error:
-                LOGGER.warning("a change of keys is refused: %s", error)
-                refuse_change(path)
-                continue
+            self._take_file(path, self.admin.believed(ring))
+        self.admin.lead(ring)
+        self.seal(())
+
+    def _take_file(self, path: Path, believed: set[str]) -> None:
+        try:
+            change, roster = read_change(path), read_roster(self.ledger)
+            if not (known := roster.knows(change)):
+                roster.admit(change, self.clock.now_us(), believed)
+        except IntegrityError as error:
+            LOGGER.warning("a change of keys is refused: %s", error)
+            refuse_change(path)
+            return
+        if not known:
             self._take(change)
-            path.unlink()
-        if found:
-            self.admin.lead(open_ring(self.settings))
-            self.seal(())
+        path.unlink()
 
     def _take(self, change: KeyChange) -> None:
         if isinstance(change, KeyEnrolled):

@@ -43,6 +43,7 @@ class Batches:
     """Rows that nobody signed."""
     unknown_inputs: int = 0
     """Rows whose statements cannot be built: the input set is gone."""
+    _seen: set[tuple[str, int, int]] = field(default_factory=set)
     _keys: dict[str, PublicKey] = field(default_factory=dict)
 
     def take(self, seq: int, event: object, record: Mapping[str, object]) -> None:
@@ -124,6 +125,8 @@ class Batches:
         if any(ordered.get(row.item) != row.attempt for row in event.rows):
             raise bad_entry("run", seq, f"holds results of {event.host} for items it was not given")
         if not event.envelope:
+            if event.host in self._signing():
+                raise bad_entry("run", seq, f"lacks the signature that {event.host} makes")
             self.unsigned += len(event.rows)
             return
         host = self._host(seq, event, time_us)
@@ -134,12 +137,28 @@ class Batches:
         try:
             statements = result_statements(parcel, event.rows, host, event.isolation)
             header = result_header(parcel, outcome, parcel.order.epoch)
-            verify_rows(self._keys[event.keyid], bytes.fromhex(event.envelope), header, statements)
+            signature = bytes.fromhex(event.envelope)
+            # Capitals would be a second spelling: then nothing is a signature.
+            exact = signature if signature.hex() == event.envelope else b""
+            verify_rows(self._keys[event.keyid], exact, header, statements)
         except (IntegrityError, UsageError, ValueError) as error:
             why = f"is not what {event.host} signed: a result or its signature was changed"
             raise bad_entry("run", seq, why) from error
+        delivery = (event.swarm, event.batch, event.sequence)
+        if delivery in self._seen:
+            raise bad_entry("run", seq, f"repeats a delivery of {event.host}")
+        self._seen.add(delivery)
         self.checked += 1
         self.rows += len(event.rows)
+
+    def _signing(self) -> set[str]:
+        """Return the names of the hosts that have certificates: those sign all that they deliver."""
+        return {
+            one.name
+            for events in self.roster.enrolled.values()
+            for _, one in events
+            if one.role == "host"
+        }
 
     def _host(self, seq: int, event: Settled, time_us: int) -> HostInfo:
         """Return who the roster says signed."""

@@ -4,16 +4,18 @@ Decides in which order things are checked, so that the first bad entry is named.
 nothing was altered; whether what somebody said is true it cannot show.
 """
 
+import re
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from swarm_ray.attestation.checkpoint import Checkpoint, open_checkpoint, read_checkpoint
 from swarm_ray.attestation.keys import PublicKey
 from swarm_ray.attestation.note import NoteKey, parse_note
-from swarm_ray.attestation.roster import KeyEnrolled, Roster
-from swarm_ray.core.events import EffectSettled, Event, RunClosed, RunOpened
+from swarm_ray.attestation.roster import Roster
+from swarm_ray.attestation.standing import Standing
+from swarm_ray.core.events import EffectSettled, Event, RunClosed, RunOpened, RunResumed
 from swarm_ray.core.supervisor import EffectEvent
 from swarm_ray.engine.admin import read_admin_entry
 from swarm_ray.engine.history import opening, read_entry
@@ -25,6 +27,8 @@ from swarm_ray.evidence.index import IndexTale, Stand, bad_entry, read_index
 from swarm_ray.evidence.naming import named_bodies
 from swarm_ray.values.digests import sha256
 from swarm_ray.values.merkle import Frontier, leaf_hash
+
+RUN_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def check(copy: Copy, trusted: Collection[str] | None = None) -> Findings:
     _check_stand("index", copy.leaves["index"], [_stand_of(head)])
     _check_stand("admin", copy.leaves["admin"], tale.stands.get("admin", ()))
     roster = _roster(copy.logs["admin"])
-    root = _check_signature(copy, head, tale, roster, keyids)
+    root = _check_signature(copy, head, tale, roster, keyids).root
     _check_stand("run", copy.leaves["run"], tale.stands.get(copy.run, ()))
     batches = Batches(roster, {root.keyid} if keyids is None else keyids, copy.items)
     events = _check_run(copy, batches)
@@ -166,8 +170,8 @@ def _roster(entries: Sequence[bytes]) -> Roster:
 
 def _check_signature(
     copy: Copy, head: Checkpoint, tale: IndexTale, roster: Roster, trusted: set[str] | None
-) -> KeyEnrolled:
-    """Check the seal of the index; return the certificate of the root that it hangs on."""
+) -> Standing:
+    """Check the seal of the index; return how the key of the log stands."""
     logs = [
         one
         for events in roster.enrolled.values()
@@ -180,11 +184,18 @@ def _check_signature(
     if len(note.signatures) != 1:
         raise IntegrityError("evidence.bad_seal", "the seal carries signatures of others")
     line = note.signatures[0]
-    signers = [keyid for keyid, key in keys.items() if key.key_id == line.key_id]
-    certificate = roster.signer(signers[-1], "log", tale.time_us, trusted)
-    while certificate.issuer != certificate.keyid and certificate.keyid not in (trusted or ()):
-        certificate = roster.enrolled[certificate.issuer][-1][1]
-    return certificate
+    signer = [keyid for keyid, key in keys.items() if key.key_id == line.key_id][-1]
+    # Without a root from outside, the first one above the key of the log that will do.
+    above = roster.roots_over(signer)
+    begun = above and any(one.issuer == above[0] for _, one in roster.enrolled[above[0]])
+    found = [{one} for one in above] if begun else [set[str]()]
+    choices = found if trusted is None else [trusted]
+    for choice in choices[:-1]:
+        try:
+            return roster.under(choice).signer(signer, "log", tale.time_us)
+        except IntegrityError:
+            continue
+    return roster.under(choices[-1]).signer(signer, "log", tale.time_us)
 
 
 def _check_run(copy: Copy, batches: Batches) -> list[Event]:
@@ -196,10 +207,14 @@ def _check_run(copy: Copy, batches: Batches) -> list[Event]:
             first = opening(event) if not seq else None
         except IntegrityError as error:
             raise bad_entry("run", seq, f"does not hold: {error.message}") from error
-        if first is not None and first.run != copy.run:
-            raise bad_entry("run", seq, "opens another run")
+        if first is not None and (first.run != copy.run or not RUN_ID.fullmatch(first.run)):
+            raise bad_entry("run", seq, "opens another run, or one whose id is none")
+        if seq and isinstance(event, RunOpened):
+            raise bad_entry("run", seq, "opens the run once more")
         if record["time_us"] < time_us or record["epoch"] < epoch:
             raise bad_entry("run", seq, "is older than the one before it")
+        if events and isinstance(events[-1], RunClosed) and not isinstance(event, RunResumed):
+            raise bad_entry("run", seq, "was added after the end of the run")
         time_us, epoch = record["time_us"], record["epoch"]
         batches.take(seq, event, record)
         events.append(event)

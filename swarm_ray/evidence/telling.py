@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from swarm_ray.evidence.checking import Findings
+from swarm_ray.values.visible import visible
 
 _GONE: Final = {
     "inputs": "input of the run",
@@ -22,7 +23,11 @@ _GONE: Final = {
 
 
 def sentences(found: Findings) -> Iterator[str]:
-    """Yield what was found, line by line."""
+    """Yield what was found, line by line; words of the copy cannot begin a line of their own."""
+    yield from map(visible, _sentences(found))
+
+
+def _sentences(found: Findings) -> Iterator[str]:
     sealed = datetime.fromtimestamp(found.sealed_us // 1_000_000, UTC)
     yield f"Unchanged: run {found.run} is as it was sealed on {sealed:%Y-%m-%d %H:%M:%S} UTC."
     yield (

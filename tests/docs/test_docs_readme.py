@@ -66,3 +66,27 @@ def test_the_picture_of_the_plan_is_what_the_shown_command_draws(tmp_path):
     drawn = tmp_path / "plan.svg"
     subprocess.run([*command, "--plot", str(drawn)], cwd=ROOT, check=True, capture_output=True)
     assert drawn.read_text() == (ROOT / "docs" / "pictures" / "plan.svg").read_text()
+
+
+def test_the_placement_of_the_readme_works_before_anything_ran(tmp_path):
+    shown = next(
+        line
+        for line in README.splitlines()
+        if line.startswith("$ swarm-ray plan ") and "--sites" in line
+    )
+    words = (
+        shown.removeprefix("$ swarm-ray ").replace("plan.svg", str(tmp_path / "plan.svg")).split()
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "swarm_ray.cli.main", *words],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        timeout=120,
+        check=False,
+        env={**os.environ, "HOME": str(tmp_path), "SWARM_RAY_HOME": str(tmp_path / "home")},
+    )
+    assert done.returncode == 0, done.stderr
+    assert "40 items, 40 copies, 40 placed" in done.stdout
+    assert "item 3 of 40" in done.stdout
+    assert (tmp_path / "plan.svg").exists()

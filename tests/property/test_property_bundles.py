@@ -54,6 +54,20 @@ def test_any_flipped_byte_is_refused(story, bundle, data):
     assert refuses(story.stand_alone(), bytes(spoilt))
 
 
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_any_flipped_byte_is_refused_by_the_library_too(bundle, data):
+    from swarm_ray.errors import IntegrityError
+    from swarm_ray.evidence.checking import check
+    from swarm_ray.evidence.container import Container
+    from swarm_ray.evidence.copy import copy_of
+
+    spoilt = bytearray(bundle)
+    spoilt[data.draw(st.integers(0, len(bundle) - 1))] ^= data.draw(st.integers(1, 255))
+    with pytest.raises(IntegrityError):
+        check(copy_of(Container(bytes(spoilt))))
+
+
 @settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_flipped_byte_that_is_not_padding_is_refused(story, bundle, data):

@@ -5,15 +5,17 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs, capacity, probability, reasons
+from swarm_placement import arcs, probability, reasons
 from swarm_placement.assembly import gap
 from swarm_placement.distinct.bidding import Assignment
 from swarm_placement.distinct.candidates import CLOSED, Prices
 from swarm_placement.distinct.grid import Grid
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
+from swarm_placement.lots import Lots
 from swarm_placement.model import Bound, Instance, Plan, Unplaced, options
-from swarm_placement.problem import cold_starts, problem
+from swarm_placement.necessary import Necessary
+from swarm_placement.problem import problem
 from swarm_placement.room import Room
 
 Floats = NDArray[np.float64]
@@ -29,8 +31,9 @@ def assemble(
     prices: Prices,
     lower: float,
     penalty: float,
+    known: Necessary,
 ) -> Plan:
-    """Return the plan; `lower` is what the prices prove."""
+    """Return the plan; `lower` is what the prices prove within the rows, `known` for any plan."""
     item, ordinal = np.nonzero(plan.chosen >= 0)
     cell = (item, plan.chosen[item, ordinal])
     option = np.full(int(items.copies.sum()), -1, np.int32)
@@ -38,80 +41,68 @@ def assemble(
     option[place] = plan.found.option[cell]
     cost = float(plan.found.cost_usd[cell].sum())
     objective = cost + penalty * (option.size - item.size)
-    done = _done(instance, items, forms, plan, cell, place)
-    whole = np.zeros(plan.copies.size)
-    np.add.at(whole, item, np.log(np.maximum(done, 1e-300)))
-    success = np.where(plan.missing == 0, np.exp(whole), 0.0)
-    classes = len(instance.classes)
-    many = np.bincount(items.of_class, minlength=classes)
-    by_class = np.bincount(items.of_class, success, classes) / many
-    best = max(lower, 0.0)
+    chance = probability.of_lots(instance, _lots(instance, items, forms, plan, cell, place))
+    least, within = max(known.lower_usd, 0.0), max(lower, 0.0)
     return Plan(
         option,
         Bound(
             cost_usd=cost,
             penalty_usd=penalty,
             objective_usd=objective,
-            lower_usd=best,
-            dual_lower_usd=lower,
-            gap=gap(objective, best),
-            proof="duality",
-            probability=probability.swarm_probability(
-                many, by_class, instance.swarm.min_success_ratio
-            ),
-            class_probability=by_class,
+            lower_usd=least,
+            gap=gap(objective, least),
+            within_rows_usd=within,
+            within_rows_gap=gap(objective, within),
+            within_rows_dual_usd=lower,
+            within_rows_proof="duality",
+            probability=chance.swarm,
+            probability_error=chance.error,
+            class_probability=chance.each,
             unplaced=_unplaced(instance, items, plan, cost),
             capacity=rows.prices(prices.row_usd),
             share_price_usd=prices.share_usd,
             budget_price=prices.budget,
+            windows=known.windows,
+            window_share_usd=known.share_usd,
+            window_budget=known.budget,
         ),
         "distinct",
     )
 
 
-def _done(
+def _lots(
     instance: Instance,
     items: Items,
     forms: Forms,
     plan: Assignment,
     cell: tuple[Ints, Ints],
     place: Ints,
-) -> Floats:
-    """Return the probability that each copy ends before its deadline, as `probability` sees it."""
-    item, option = cell[0], plan.found.option[cell]
-    latest_s = plan.found.latest_s[cell]
-    pattern = items.pattern[item]
+) -> Lots:
+    """Return the placed copies, each a lot of its own."""
+    term = arcs.terms(instance, options(instance))
+    by = np.argsort(place)
+    item, option = cell[0][by], plan.found.option[cell][by]
+    pattern, rate = items.pattern[item], term.preemptions_per_s[option]
     mean_s = items.size[2, item] * forms.mean_s[pattern, option]
     known = forms.sigma[pattern, option]
-    sigma = np.where(np.isnan(known), items.sigma[item], known)
-    planned = instance.swarm.item_probability
-    last_hop = arcs.quantile_s(mean_s, sigma, planned)
-    start = _starts(instance, plan, cell, latest_s, place)
-    left_s = np.maximum(latest_s + last_hop - start, 0.0)
-    middle = np.log(mean_s) - sigma * sigma / 2
-    with np.errstate(divide="ignore"):
-        done = probability.normal((np.log(left_s) - middle) / np.maximum(sigma, 1e-9))
-    spot = np.array([way.spot for way in options(instance)])[option]
-    return np.where(spot, np.minimum(done, planned), done)
-
-
-def _starts(
-    instance: Instance, plan: Assignment, cell: tuple[Ints, Ints], latest_s: Floats, place: Ints
-) -> Floats:
-    """Return when each copy begins, by least latest start on the slots of its site."""
-    site = plan.found.row[cell] // plan.found.levels
-    order = np.lexsort((place, latest_s, site))
-    margin = np.array([one.margin for one in instance.sites])
-    work_s = plan.found.work_s[cell] * (1 - margin[site])
-    cold_s = cold_starts(instance, np.unique(plan.found.option[cell]))
-    start = np.empty(order.size)
-    bounds = np.searchsorted(site[order], np.arange(len(instance.sites) + 1))
-    for at in range(len(instance.sites)):
-        here = order[bounds[at] : bounds[at + 1]]
-        before = np.cumsum(work_s[here]) - work_s[here]
-        free_s = capacity.free_times(instance, at)
-        start[here] = probability.begins(free_s, before, float(cold_s[at]))
-    return start
+    busy_s = plan.found.work_s[cell][by] * (1 - term.margin[option])
+    spot = rate > 0
+    busy_s[spot] = np.log1p(rate[spot] * busy_s[spot]) / rate[spot]  # without restarts
+    return Lots(
+        of_class=items.of_class[item],
+        site=term.site[option],
+        model=term.model[option],
+        latest_s=plan.found.latest_s[cell][by],
+        move_s=np.maximum(busy_s - mean_s, 0.0),
+        cold_s=term.cold_s[option],
+        mean_s=mean_s,
+        sigma=np.where(np.isnan(known), items.sigma[item], known),
+        rate=rate,
+        due_s=arcs.deadlines(instance, instance.classes)[items.of_class[item]],
+        many=np.ones(place.size, np.int64),
+        copy=place[by],
+        of_copy=np.arange(place.size),
+    )
 
 
 def _unplaced(

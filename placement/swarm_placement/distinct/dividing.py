@@ -6,6 +6,8 @@ parts in turn, as far as each part's share of the slot-seconds reaches (the nort
 of the transportation problem).
 """
 
+from dataclasses import fields
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,6 +33,5 @@ def divided(begin: Ints, extent: Extents, wanted_s: Floats) -> tuple[Ints, Exten
     low, high = rank[:, None] * each, (rank[:, None] + 1) * each
     dealt = np.minimum(reach, high) - np.maximum(reach - wanted_s[owner], low)
     dealt = np.where(parts[owner][:, None] > 1, np.maximum(dealt, 0.0), wanted_s[owner])
-    columns = (extent.cost_usd, extent.shortest_s, extent.longest_s, extent.latest_s, extent.exists)
-    finer = Extents(*(column[owner] for column in columns))
+    finer = Extents(*(getattr(extent, one.name)[owner] for one in fields(Extents)))
     return np.append(cuts, begin[-1]), finer, dealt

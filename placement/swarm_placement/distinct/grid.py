@@ -45,7 +45,7 @@ class Grid:
         return tuple(
             CapacityPrice(
                 int(site), float(below[level]), float(self.slot_s[site, level]),
-                float(row_usd[site, level]),
+                float(row_usd[site, level]), float(self.edge_s[level]),
             )
             for site, level in np.argwhere(row_usd > 0)
         )  # fmt: skip

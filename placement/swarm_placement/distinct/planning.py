@@ -13,6 +13,7 @@ from swarm_placement.distinct import (
     bidding,
     candidates,
     linear,
+    necessary,
     relocation,
     residue,
     superclasses,
@@ -40,7 +41,8 @@ def placed(instance: Instance) -> Plan:
     rows = superclasses.capacity_grid(instance, extent)
     penalty = PENALTY_FACTOR * float(extent.cost_usd[extent.exists].max(initial=0.0)) or 1.0
     site_most = _site_most(instance, int(everyone.copies.sum()))
-    share = shares(instance, everyone, begin, extent.exists, Limits(rows, site_most, penalty))
+    limits, whole = Limits(rows, site_most, penalty), extent
+    share = shares(instance, everyone, begin, extent.exists, limits)
     prices = share.prices
     begin, extent, wanted_s = divided(begin, extent, share.wanted_s)
     likely = candidates.reduced_usd(forms, everyone, begin, prices)
@@ -50,6 +52,9 @@ def placed(instance: Instance) -> Plan:
     domain, most = candidates.domain_table(instance, everyone)
     terms = candidates.lower_usd(
         forms, everyone, begin, found, extent, prices, penalty, (domain, most)
+    )
+    known = necessary.from_rows(
+        instance, whole, prices, limits, float(terms.sum()), share.budget_usd
     )
     lower = float(terms.sum()) - prices.charged_usd(rows, site_most, share.budget_usd)
     plan = bidding.Assignment(found, rows, everyone, domain, most, site_most)
@@ -63,7 +68,7 @@ def placed(instance: Instance) -> Plan:
     residue.settle(plan, forms, everyone, rows, penalty)
     relocation.relocate(plan)
     relocation.within_budget(plan, share.budget_usd)
-    return assemble(instance, everyone, forms, plan, rows, prices, lower, penalty)
+    return assemble(instance, everyone, forms, plan, rows, prices, lower, penalty, known)
 
 
 def _site_most(instance: Instance, copies: int) -> Floats:

@@ -40,6 +40,8 @@ class Extents:
     shortest_s: Floats  # least
     longest_s: Floats  # most
     latest_s: Floats  # most
+    first_s: Floats  # least latest start
+    end_s: Floats  # most: when a copy that starts at its latest ends, by mean durations
     exists: NDArray[np.bool_]
 
 
@@ -81,6 +83,10 @@ def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
     shortest = (low @ forms.work_s[pattern])[:, 0]
     longest = (high @ forms.work_s[pattern])[:, 0]
     latest = last - (low @ forms.hop_s[pattern])[:, 0]
+    soon = np.minimum.reduceat(items.deadline_s, begin[:-1])[:, None]
+    first = soon - (high @ forms.hop_s[pattern])[:, 0]
+    spare = forms.hop_s[pattern] - forms.work_s[pattern]
+    end = last - (np.where(spare > 0, low[:, 0, :, None], high[:, 0, :, None]) * spare).sum(axis=1)
     exists = forms.open[pattern] & (latest >= 0)
     for one in np.flatnonzero(~forms.straight[pattern]):
         found = forms.arcs(items, slice(begin[one], begin[one + 1]), np.arange(cost.shape[1]))
@@ -89,7 +95,10 @@ def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
         shortest[one] = np.where(found.exists, found.work_s, np.inf).min(axis=0)
         longest[one] = np.where(found.exists, found.work_s, 0.0).max(axis=0)
         latest[one] = np.where(found.exists, found.latest_s, -np.inf).max(axis=0)
-    return Extents(cost, shortest, longest, latest, exists)
+        first[one] = np.where(found.exists, found.latest_s, np.inf).min(axis=0)
+        ends = np.where(found.exists, found.latest_s + found.work_s, -np.inf)
+        end[one] = ends.max(axis=0)
+    return Extents(cost, shortest, longest, latest, first, end, exists)
 
 
 def capacity_grid(instance: Instance, found: Extents) -> Grid:

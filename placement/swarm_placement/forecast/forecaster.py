@@ -109,10 +109,15 @@ class Forecaster:
         return Forecast(base, np.exp(logs), _mean_s(self.levels, logs))
 
     def observe(self, work: Work, forecast: Forecast, duration_s: Floats) -> None:
-        """Learn what executions took; `forecast` is what `predict` said of them."""
+        """Learn what executions took; `forecast` is what `predict` said of them.
+
+        Raises:
+            UsageError: for durations that are not positive and finite; nothing is learnt then.
+        """
+        seconds = History(work, duration_s).duration_s
         issued = np.log(forecast.quantiles_s)
         middle = self._middle()
-        for row, log_duration in enumerate(np.log(duration_s).tolist()):
+        for row, log_duration in enumerate(np.log(seconds).tolist()):
             cell, base = work.cells[row], forecast.base[row]
             self.conformal.observe(cell, base, issued[row], log_duration)
             level = self.site_levels.get(cell[1], 0.0)

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from swarm_placement.forecast.history import Floats
+from swarm_placement.policies.arguments import require
 
 TOLERATED = 0.5  # standard deviations of shift that are not worth a replan
 ALARM = 12.0  # standard deviations in sum: a false alarm in about 100,000 executions with 2 % stragglers
@@ -56,7 +57,13 @@ class SiteDrift:
 
     def observe(self, surprise: float, sigma: float) -> None:
         """Learn from the execution that started next: log seconds beyond the median of the forecast (not re-priced),
-        and the spread of the forecast's logarithm."""
+        and the spread of the forecast's logarithm.
+
+        Raises:
+            UsageError: for a surprise that is not finite or a spread that is not above 0.
+        """
+        require("drift", least=-math.inf, surprise=surprise)
+        require("drift", is_open=True, sigma=sigma)
         rest = (surprise - math.log(self.factor)) / sigma
         bounded = max(-LARGEST, min(LARGEST, rest))
         self.slower.add(bounded - TOLERATED, bounded * sigma)

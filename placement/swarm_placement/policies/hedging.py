@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from swarm_placement.errors import UsageError
+from swarm_placement.policies.arguments import require
 
 
 def hedge_after_s(
@@ -23,8 +24,16 @@ def hedge_after_s(
     """Return after how many seconds of execution a backup is due.
 
     `q95_s` is the forecast of the copy, `allowed_s` the time from its start to its deadline,
-    `backup_q95_s` the forecast of a backup elsewhere, transfer and loading included.
+    `backup_q95_s` the forecast of a backup elsewhere, transfer and loading included. Infinite where
+    the deadline is past: no backup helps.
+
+    Raises:
+        UsageError: for what is not finite, or a negative forecast.
     """
+    require("hedging", q95_s=q95_s, backup_q95_s=backup_q95_s)
+    require("hedging", least=-math.inf, allowed_s=allowed_s)
+    if allowed_s <= 0:
+        return math.inf
     last_moment_s = allowed_s - backup_q95_s
     if site_slower:
         return max(0.0, last_moment_s)
@@ -49,12 +58,22 @@ class HedgeBudget:
             )
 
     def observe(self, backup_s: float) -> None:
-        """Learn what a backup took, until it ended or was cancelled; slot-seconds."""
+        """Learn what a backup took, until it ended or was cancelled; slot-seconds.
+
+        Raises:
+            UsageError: for what is negative or not finite.
+        """
+        require("hedging", backup_s=backup_s)
         self.backup_s += backup_s
 
     def decide(self, expected_s: float, *, side_effects: bool, reserved_s: float = 0.0) -> bool:
         """Say whether a backup of so many expected slot-seconds may start; `reserved_s` is what
-        backups under way may still take. Never for a step with side effects."""
+        backups under way may still take. Never for a step with side effects.
+
+        Raises:
+            UsageError: for what is negative or not finite.
+        """
+        require("hedging", expected_s=expected_s, reserved_s=reserved_s)
         if side_effects:
             return False
         return self.backup_s + reserved_s + expected_s <= self.share * self.planned_s

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from swarm_placement.errors import UsageError
+from swarm_placement.policies.arguments import require
 
 SECONDS_PER_HOUR = 3600.0
 SURE = 2.0
@@ -63,7 +64,12 @@ class SpotChoice:
 
 
 def tries_within(terms: SpotTerms, slack_s: float) -> int:
-    """Return how many tries fit before the last moment to start on demand."""
+    """Return how many tries fit before the last moment to start on demand; none after it.
+
+    Raises:
+        UsageError: for a slack that is not finite.
+    """
+    require("spot", least=-math.inf, slack_s=slack_s)
     return max(0, math.floor((slack_s - terms.demand_s) / terms.try_s))
 
 

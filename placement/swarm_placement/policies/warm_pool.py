@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from swarm_placement.errors import UsageError
+from swarm_placement.policies.arguments import require
 from swarm_placement.policies.idle_times import IdleTimes, bin_of
 
 LEAD = 1.25  # of a load: decisions are some seconds apart
@@ -75,9 +76,17 @@ class WarmPool:
     terms: LoadTerms
     ranks: list[Rank] = field(default_factory=list)
     busy: int = 0
+    last_s: float = field(default=-math.inf, compare=False)  # of what was observed
 
     def observe(self, now_s: float, busy: int) -> None:
-        """Learn how many slots are busy from now on."""
+        """Learn how many slots are busy from now on.
+
+        Raises:
+            UsageError: for a time that is not finite or before the last one, or a negative count.
+        """
+        require("warm_pool", least=self.last_s, now_s=now_s)
+        require("warm_pool", busy=busy)
+        self.last_s = now_s
         self.ranks.extend(Rank() for _ in range(len(self.ranks), busy))
         for rank in self.ranks[self.busy : busy]:
             rank.begin(now_s)
@@ -86,7 +95,12 @@ class WarmPool:
         self.busy = busy
 
     def decide(self, now_s: float) -> int:
-        """Return how many slots to hold now, busy ones included."""
+        """Return how many slots to hold now, busy ones included.
+
+        Raises:
+            UsageError: for a time that is not finite or before what was observed last.
+        """
+        require("warm_pool", least=self.last_s, now_s=now_s)
         return self.busy + sum(rank.warm(now_s, self.terms) for rank in self.ranks[self.busy :])
 
     def to_dict(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from swarm_placement.errors import UnitWarning, UsageError
 from swarm_placement.model import Instance, Link, Model, Site
-from swarm_placement.validation import columns, names, rules
+from swarm_placement.validation import columns, names, proportions, rules
 
 SHOWN = 5
 """So many of the further fields are named in the message of the first problem."""
@@ -25,9 +25,9 @@ def check(instance: Instance) -> None:
         UnitWarning: each of `doubts`.
     """
     numbers = columns.of_instance(instance)
-    for doubt in columns.unusual(numbers):
-        warnings.warn(doubt, stacklevel=2)
     raise_first(_problems(instance, numbers))
+    for doubt in _doubts(instance, numbers):
+        warnings.warn(doubt, stacklevel=2)
 
 
 def raise_first(found: Sequence[UsageError]) -> None:
@@ -66,7 +66,21 @@ def site_problems(
 
 def doubts(instance: Instance) -> list[UnitWarning]:
     """Return a warning per field whose numbers look as if they were in another unit."""
-    return list(columns.unusual(columns.of_instance(instance)))
+    return _doubts(instance, columns.of_instance(instance))
+
+
+def site_doubts(
+    sites: Sequence[Site], models: Sequence[Model], links: Sequence[Link]
+) -> list[UnitWarning]:
+    """Return the warnings about sites, before anybody asks anything of them."""
+    return list(columns.unusual(columns.of_sites(sites, models, links)))
+
+
+def _doubts(instance: Instance, numbers: list[columns.Column]) -> list[UnitWarning]:
+    found = list(columns.unusual(numbers))
+    said = {str(one).partition(": ")[0] for one in found}
+    beside = proportions.unusual(instance)
+    return found + [one for one in beside if str(one).partition(": ")[0] not in said]
 
 
 def _problems(instance: Instance, numbers: list[columns.Column]) -> list[UsageError]:
@@ -76,6 +90,7 @@ def _problems(instance: Instance, numbers: list[columns.Column]) -> list[UsageEr
         *names.of_sites(instance.sites, instance.models, instance.links),
         *names.of_classes(instance),
         *rules.deadline(instance.swarm),
+        *rules.size(instance),
         *rules.residency(instance),
         *rules.domains(instance),
         *rules.trust_domains(instance.sites),

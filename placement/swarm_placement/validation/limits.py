@@ -62,9 +62,13 @@ class Range:
         return found
 
 
-NOT_NEGATIVE = Range()
-POSITIVE = Range(open_least=True)
 COUNT = Range(least=1, whole=True)
+ITEMS, SLOTS, COPIES = 10_000_000, 100_000, 1_000
+"""The largest class (and the largest swarm, in copies), site and redundancy that are planned."""
+SHORTEST_S, LONGEST_S, DEAREST_USD, MOST, WIDEST = 1e-9, 1e10, 1e9, 1e15, 10.0
+"""Seconds, dollars, other amounts and sigmas beyond which arithmetic says nothing any more."""
+NOT_NEGATIVE = Range(most=MOST)
+POSITIVE = Range(most=MOST, open_least=True)
 SHARE = Range(most=1.0)
 POSITIVE_SHARE = Range(most=1.0, open_least=True)
 PROBABILITY = Range(most=1.0, open_least=True, open_most=True)
@@ -86,10 +90,10 @@ RANGES: Mapping[type, Mapping[str, Range]] = {
         "moves_share": SHARE,
     },
     ItemClass: {
-        "items": COUNT,
-        "work_s": POSITIVE,
-        "sigma": NOT_NEGATIVE,
-        "copies": COUNT,
+        "items": Range(least=1, most=ITEMS, whole=True),
+        "work_s": Range(least=SHORTEST_S, most=LONGEST_S),
+        "sigma": Range(most=WIDEST),
+        "copies": Range(least=1, most=COPIES, whole=True),
         "deadline_s": POSITIVE,
         "budget_usd": NOT_NEGATIVE,
         "data_bytes": NOT_NEGATIVE,
@@ -106,7 +110,7 @@ RANGES: Mapping[type, Mapping[str, Range]] = {
     },
     Spot: {"usd_per_slot_s": NOT_NEGATIVE, "preemptions_per_hour": NOT_NEGATIVE},
     Site: {
-        "slots": COUNT,
+        "slots": Range(least=1, most=SLOTS, whole=True),
         "usd_per_slot_s": NOT_NEGATIVE,
         "hardware": NOT_NEGATIVE,
         "nodes": COUNT,
@@ -139,7 +143,7 @@ class Habit:
 HOUR_S = 3_600.0
 _MILLISECONDS = "milliseconds"
 _DIVIDE = "Give seconds: divide by 1,000."
-_RENT = Habit("a price per hour", "Give dollars per slot-second: divide by 3,600.", most=0.01)
+_RENT = Habit("a price per hour", "Give dollars per slot-second: divide by 3,600.", most=0.005)
 _TOKENS = Habit(
     "a price per token or per thousand tokens", "Give dollars per million tokens.", least=0.005
 )
@@ -149,6 +153,12 @@ _DUE = Habit(
     "milliseconds or a point in time",
     "Give the seconds from now: divide by 1,000, or subtract the current time.",
     most=1e7,
+)
+_SPEED = Habit(
+    "megahertz or per cent",
+    "Give how often faster than usual, 1 for usual.",
+    least=0.01,
+    most=100.0,
 )
 _HABITS_OF_WAY = {
     "latency_s": Habit(_MILLISECONDS, _DIVIDE, most=5.0),
@@ -164,10 +174,30 @@ _HABITS_OF_WAY = {
 
 HABITS: Mapping[type, Mapping[str, Habit]] = {
     Swarm: {"deadline_s": _DUE, "reserve_s": _DUE},
-    ItemClass: {"work_s": _COMPUTE, "deadline_s": _DUE},
-    Offer: {"usd_per_mtok_in": _TOKENS, "usd_per_mtok_out": _TOKENS, "cold_start_s": _START},
+    ItemClass: {
+        "work_s": _COMPUTE,
+        "deadline_s": _DUE,
+        "sigma": Habit("per cent", "Give the spread of the logarithm: 0.25 for 25 %.", most=5.0),
+        "data_bytes": Habit(
+            "megabytes or gigabytes", "Give bytes: a megabyte is 1,000,000.", least=16.0
+        ),
+    },
+    Offer: {
+        "speed": _SPEED,
+        "usd_per_mtok_in": _TOKENS,
+        "usd_per_mtok_out": _TOKENS,
+        "cold_start_s": _START,
+    },
     Spot: {"usd_per_slot_s": _RENT},
-    Site: {"usd_per_slot_s": _RENT, "boot_s": _START, **_HABITS_OF_WAY},
+    Site: {
+        "usd_per_slot_s": _RENT,
+        "boot_s": _START,
+        "speed": _SPEED,
+        "margin": Habit(
+            "the share that may be used", "Give the share that is kept free.", most=0.9
+        ),
+        **_HABITS_OF_WAY,
+    },
     Link: _HABITS_OF_WAY,
     Occupancy: {"remaining_s": _COMPUTE},
     Durations: {"mean_s": _COMPUTE},

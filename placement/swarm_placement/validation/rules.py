@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from swarm_placement.arcs import domain_name
 from swarm_placement.errors import UsageError
 from swarm_placement.model import Durations, Instance, ItemClass, Needs, Site, Swarm
+from swarm_placement.validation.limits import ITEMS
 from swarm_placement.validation.names import nearest, repeated
 
 
@@ -37,6 +38,18 @@ def deadline(swarm: Swarm) -> Iterator[UsageError]:
             f"The reserve of {swarm.reserve_s:g} s leaves nothing of a deadline in "
             f"{swarm.deadline_s:g} s.",
             "Make the reserve shorter or the deadline later.",
+        )
+
+
+def size(instance: Instance) -> Iterator[UsageError]:
+    """Yield a problem if there are more copies than are planned at once."""
+    total = sum(one.items * one.copies for one in instance.classes)
+    if total > ITEMS:
+        yield UsageError(
+            "instance.size",
+            "classes",
+            f"{total:,} copies are more than {ITEMS:,}.",
+            "Plan them in several swarms.",
         )
 
 

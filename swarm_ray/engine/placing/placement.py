@@ -4,22 +4,26 @@ Decides which item an ordinal means to the solver and back. Where an item runs i
 decision; nothing here changes it.
 """
 
+import warnings
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from swarm_placement import plot, report
+from swarm_placement.errors import UnitWarning
 from swarm_placement.explain import explain
 from swarm_placement.explanation import Explanation
 from swarm_placement.files import SiteList, plan_to
 from swarm_placement.model import Instance, Plan
+from swarm_placement.relief import Relief, advice
 from swarm_placement.solve import solve
 from swarm_ray.engine.placing.demand import Demand, Group, groups, instance_of
 from swarm_ray.engine.placing.sites import refusals
 from swarm_ray.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Placement:
     """A plan with the instance it answers and the items that each class of it stands for."""
 
@@ -32,8 +36,13 @@ class Placement:
         return report.summary(self.instance, self.plan)
 
     def text(self) -> str:
-        """Return the summary in words."""
-        return report.text(self.summary())
+        """Return the summary in words, with what would help if something is missed."""
+        return "\n".join((report.text(self.summary()), *(one.text() for one in self.advice)))
+
+    @cached_property
+    def advice(self) -> tuple[Relief, ...]:
+        """What would help if copies have no place or the target is missed."""
+        return advice(self.instance, self.plan)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the whole plan as plain data, class by class, with the ordinals of its items."""
@@ -77,4 +86,6 @@ def place(demand: Demand, sites: SiteList) -> Placement:
     """
     with refusals():
         instance = instance_of(demand, sites)
-        return Placement(instance, solve(instance), groups(demand.item_bytes))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UnitWarning)  # said of the file by `read_sites`
+            return Placement(instance, solve(instance), groups(demand.item_bytes))

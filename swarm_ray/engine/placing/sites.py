@@ -3,7 +3,6 @@
 Decides how the solver's refusals are said to users: with the file, its line and the remedy.
 """
 
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from swarm_placement.errors import PlacementError
 from swarm_placement.errors import UsageError as Refused
 from swarm_placement.files import SiteList, sites_from
 from swarm_placement.model import Model
+from swarm_placement.validation import site_doubts
 from swarm_ray.definition.serving import ModelCapabilities, ModelCapability
 from swarm_ray.definition.yaml_source import Text, read_text
 from swarm_ray.engine.placing.demand import CODE, DEPTHS
@@ -37,10 +37,10 @@ def read_sites(path: Path) -> tuple[SiteList, tuple[str, ...]]:
     if text.flaws:
         flaw = text.flaws[0]
         raise UsageError(flaw.code, f"{flaw.file}:{flaw.line}: {flaw.message}", hint=flaw.hint)
-    with warnings.catch_warnings(record=True) as doubts, refusals(text):
-        warnings.simplefilter("always")
+    with refusals(text):
         found = sites_from(text.value)
-    return found, tuple(str(doubt.message) for doubt in doubts)
+    doubts = site_doubts(found.sites, found.models, found.links)
+    return found, tuple(f"{path}: {doubt}" for doubt in doubts)
 
 
 def capabilities(sites: SiteList) -> ModelCapabilities:

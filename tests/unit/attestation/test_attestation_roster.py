@@ -1,19 +1,14 @@
 """Who may sign as what and when, and every way in which a roster must not be believed."""
 
+import itertools
 from dataclasses import replace
 
 import pytest
 
+from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, KeyRotated, certify
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.attestation.kms import ALGORITHM, SPEC, KmsRoot
-from swarm_ray.attestation.roster import (
-    KeyEnrolled,
-    KeyRevoked,
-    KeyRotated,
-    Roster,
-    certify,
-    roster_of,
-)
+from swarm_ray.attestation.roster import Roster, roster_of
 from swarm_ray.errors import IntegrityError, SwarmError, UsageError
 
 ROOT, SITE, HOST, OTHER = (SigningKey.from_seed(bytes([n]) * 32) for n in (1, 2, 3, 4))
@@ -45,7 +40,7 @@ def code_of(check, *arguments):
 def test_a_chain_from_host_to_root_is_believed():
     found = roster_of(CHAIN).signer(HOST.keyid, "host", 5, {ROOT.keyid})
     assert (found.name, found.site, found.organisation) == ("the-host", "eu", "acme")
-    assert roster_of(CHAIN).roots() == [ROOT_CERTIFICATE]
+    assert roster_of(CHAIN).roots_over(HOST.keyid) == (ROOT.keyid,)
 
 
 def test_a_root_that_one_does_not_trust_vouches_for_nobody():
@@ -98,7 +93,7 @@ def test_what_a_revoked_site_certified_afterwards_is_worth_nothing():
 def test_the_earliest_end_holds():
     ends = [signed(KeyRevoked(HOST.keyid, "x", at, SITE.keyid), SITE) for at in (900, 300, 600)]
     roster = roster_of([*CHAIN, *((end, 1_000) for end in ends)])
-    assert roster.ended[HOST.keyid].since_us == 300
+    assert roster.under({ROOT.keyid}).ended[HOST.keyid].since_us == 300
 
 
 def test_a_rotated_root_is_followed_from_the_old_one():
@@ -165,20 +160,74 @@ def test_a_key_that_is_none_or_of_low_order_is_not_enrolled(point):
     "end",
     [
         signed(KeyRevoked(HOST.keyid, "x", 1, OTHER.keyid), OTHER),
-        signed(KeyRevoked(SITE.keyid, "x", 1, HOST.keyid), HOST),
         replace(signed(KeyRevoked(HOST.keyid, "x", 9, SITE.keyid), SITE), since_us=1),
         signed(KeyRevoked(OTHER.keyid, "x", 1, SITE.keyid), SITE),
         KeyRotated(HOST.keyid, OTHER.keyid, 1, SITE.keyid),
     ],
 )
-def test_a_key_is_ended_by_its_superior_only(end):
+def test_an_end_that_its_issuer_did_not_sign_is_refused(end):
     assert code_of(roster_of, [*CHAIN, (end, 3)]) == "key.bad_certificate"
+
+
+def test_an_end_by_a_key_without_a_say_is_passed_over():
+    end = signed(KeyRevoked(SITE.keyid, "x", 1, HOST.keyid), HOST)
+    roster = roster_of([*CHAIN, (end, 3)])
+    assert roster.under({ROOT.keyid}).ended == {}
+    assert code_of(roster_of(CHAIN).admit, end, 3, {ROOT.keyid}) == "key.no_say"
 
 
 def test_a_key_may_end_itself_and_the_root_any():
     for signer in (HOST, ROOT):
         end = signed(KeyRevoked(HOST.keyid, "x", 1, signer.keyid), signer)
-        assert roster_of([*CHAIN, (end, 3)]).ended == {HOST.keyid: end}
+        assert roster_of([*CHAIN, (end, 3)]).under({ROOT.keyid}).ended == {HOST.keyid: end}
+
+
+STRANGER = certify(OTHER, draft("root", OTHER, end=100 * DAY))
+
+
+@pytest.mark.parametrize("victim", [ROOT, SITE, HOST])
+@pytest.mark.parametrize("kind", [KeyRevoked, KeyRotated])
+def test_a_root_that_nobody_believes_ends_nothing(victim, kind):
+    end = signed(kind(victim.keyid, OTHER.keyid, 0, OTHER.keyid), OTHER)
+    roster = roster_of([*CHAIN, (STRANGER, 3), (end, 4)])
+    assert roster.signer(HOST.keyid, "host", 5, {ROOT.keyid}) == HOST_CERTIFICATE
+    assert roster.under({OTHER.keyid}).ended == {victim.keyid: end}, "whom somebody else believes"
+
+
+@pytest.mark.parametrize(("role", "key"), [("root", ROOT), ("site", SITE)])
+def test_a_certificate_by_a_root_that_nobody_believes_hides_no_other(role, key):
+    false = certify(OTHER, draft(role, key, end=100 * DAY))
+    host = certify(SITE, draft("host", HOST, start=3))
+    roster = roster_of([*CHAIN, (STRANGER, 3), (false, 4), (host, 5)])
+    assert roster.signer(HOST.keyid, "host", 6, {ROOT.keyid}) == host
+    assert roster.roots_over(HOST.keyid) == (ROOT.keyid,)
+
+
+def test_a_root_that_was_replaced_has_no_say_any_more():
+    fresh = certify(ROOT, draft("root", OTHER, end=100 * DAY))
+    rotated = signed(KeyRotated(ROOT.keyid, OTHER.keyid, 1_000, ROOT.keyid), ROOT)
+    late = signed(KeyRevoked(OTHER.keyid, "by a thief", 0, ROOT.keyid), ROOT)
+    roster = roster_of([*CHAIN, (fresh, 900), (rotated, 1_000), (late, 2_000)])
+    assert roster.under({ROOT.keyid}).ended == {ROOT.keyid: rotated}
+
+
+def test_roots_that_vouch_for_each_other_in_a_circle_hang_on_nothing():
+    bare = KeyEnrolled("root", "b", SITE.public.raw.hex(), SITE.keyid)
+    one = certify(SITE, draft("root", ROOT, end=DAY))
+    two = certify(ROOT, draft("root", SITE, end=DAY))
+    host = certify(ROOT, draft("site", HOST, end=DAY))
+    roster = roster_of([(bare, 0), (one, 1), (two, 2), (one, 3), (host, 4)])
+    for trusted in (None, {OTHER.keyid}):
+        assert code_of(roster.signer, HOST.keyid, "site", 5, trusted) == "key.uncertified"
+    assert roster.signer(HOST.keyid, "site", 5, {SITE.keyid})
+
+
+def test_a_long_chain_of_roots_is_refused_and_not_followed():
+    keys = [SigningKey.generate() for _ in range(80)]
+    events = [certify(keys[0], draft("root", keys[0]))]
+    events += [certify(old, draft("root", new)) for old, new in itertools.pairwise(keys)]
+    assert roster_of((one, 0) for one in events[:60]).roots_over(keys[59].keyid)[0] == keys[0].keyid
+    assert code_of(roster_of, [(one, 0) for one in events]) == "key.bad_certificate"
 
 
 def test_a_certificate_for_no_time_or_no_role_is_not_made():

@@ -110,3 +110,37 @@ def test_a_question_about_sites_needs_sites(cli, folder: Path):
     assert (done.exit_code, "error [plan.no_sites]" in done.stderr) == (2, True)
     missing = cli("plan", str(folder), "--sites", "none.yaml")
     assert (missing.exit_code, "error [sites.unreadable]" in missing.stderr) == (2, True)
+
+
+def test_before_anything_ran_the_items_of_an_earlier_step_are_assumed(
+    cli, folder: Path, sites: Path
+):
+    asked = ("plan", str(folder), "-i", PEOPLE, "--sites", "sites.yaml")
+    hint = cli(*asked).stdout
+    assert "--assume checked=40" in hint
+    done = cli(*asked, "--assume", "checked=40", "--json")
+    assert done.exit_code == 0, done.stderr
+    placed = {one["step"]: one for one in json.loads(done.stdout)["placements"]}
+    assert [one["summary"]["items"] for one in placed.values() if one["summary"]].count(40) == 1
+    assert cli("runs").stdout.startswith("Nothing has run here yet")
+    (folder / "some.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    assert (
+        "2 items of 'checked', as you assume"
+        in cli(*asked, "--assume", "checked=some.jsonl").stdout
+    )
+
+
+@pytest.mark.parametrize("words", ["checked", "checked=0", "checked=99999999999", "people=3", "=4"])
+def test_what_cannot_be_assumed_is_refused(cli, folder: Path, sites: Path, words: str):
+    done = cli("plan", str(folder), "-i", PEOPLE, "--sites", "sites.yaml", "--assume", words)
+    assert (done.exit_code, "error [plan.bad_assumption]" in done.stderr) == (2, True)
+    alone = cli("plan", str(folder), "--assume", "checked=3")
+    assert (alone.exit_code, "error [plan.no_sites]" in alone.stderr) == (2, True)
+
+
+def test_copies_without_a_place_come_with_what_would_help(cli, folder: Path, sites: Path):
+    done = over_sites(cli, folder, "--deadline", "20s")
+    assert "would help" in done.stdout
+    told = over_sites(cli, folder, "--deadline", "20s", "--json")
+    [placed] = json.loads(told.stdout)["placements"]
+    assert {"swarm.deadline_s"} <= {one["field"] for one in placed["relief"]}

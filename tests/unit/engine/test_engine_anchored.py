@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 import swarm_ray as swarm
+from swarm_ray.anchors.object_lock import ObjectLockAnchor
 from swarm_ray.attestation.checkpoint import open_checkpoint, read_checkpoint, witnesses
 from swarm_ray.attestation.cosigning import cosigned
 from swarm_ray.attestation.keys import load_signing_key
@@ -18,10 +19,14 @@ from swarm_ray.config import Settings
 from swarm_ray.engine.admin import admin_events
 from swarm_ray.engine.anchoring import AnchorFailed
 from swarm_ray.engine.vigil import CHECKPOINT_FILE
+from swarm_ray.errors import IntegrityError
+from swarm_ray.evidence.anchored import check_anchors
+from swarm_ray.evidence.gathering import gather
 from swarm_ray.ledger.reader import Reader
 from swarm_ray.ports.anchors import Anchored
 from swarm_ray.testing.servers import make_bucket, witness_server
 from swarm_ray.testing.service import Call, scripted_service
+from swarm_ray.values.merkle import leaf_hash
 from swarm_ray.witness.folder import WitnessFolder
 
 
@@ -80,6 +85,34 @@ def test_an_index_that_was_rewritten_is_a_split_view_for_the_witness(watched, ca
     assert "does not find its history" in caplog.text
 
 
+def gathered(settings: Settings):
+    """The copy of the last run of a tenant."""
+    with Reader.open_readonly(settings.folder) as reader:
+        return gather(reader, settings.folder, reader.logs("run")[-1].log_id)
+
+
+def rewritten(copy):
+    """A copy whose index says something else, as whoever holds all keys could sign it."""
+    index = [
+        data.replace(b'"every_us":300000000', b'"every_us":600000000')
+        for data in copy.logs["index"]
+    ]
+    leaves = {**copy.leaves, "index": [leaf_hash(data) for data in index]}
+    return replace(copy, logs={**copy.logs, "index": index}, leaves=leaves)
+
+
+def test_a_copy_is_compared_with_what_the_witness_saw(watched):
+    settings, key, _ = watched
+    for _ in range(2):
+        run_once(settings)
+    copy = gathered(settings)
+    found = check_anchors(copy, [key])
+    assert 0 < found.cosigned <= len(copy.logs["index"])
+    with pytest.raises(IntegrityError) as caught:
+        check_anchors(rewritten(copy), [key])
+    assert caught.value.code == "evidence.anchor_mismatch"
+
+
 def test_an_outage_delays_nothing_and_stands_in_the_log_once(watched):
     settings, _, _ = watched
     away = replace(settings, witness="http://127.0.0.1:9")
@@ -101,3 +134,11 @@ def test_the_last_word_of_a_coordinator_is_in_the_bucket(tmp_path: Path, objects
     size = read_checkpoint(parse_note(note)).size
     found = boto3.client("s3").list_object_versions(Bucket="heads", Prefix="a/")["Versions"]
     assert any(one["Key"].endswith(f"{size:020}") for one in found)
+    copy, bucket = gathered(settings), ObjectLockAnchor(settings.anchor)
+    assert check_anchors(copy, (), bucket.kept, whole=True).in_bucket > 0
+    for one in found:  # a later version under the same key counts for nothing
+        boto3.client("s3").put_object(Bucket="heads", Key=one["Key"], Body=b"forged")
+    assert check_anchors(copy, (), bucket.kept, whole=True).in_bucket > 0
+    with pytest.raises(IntegrityError) as caught:
+        check_anchors(rewritten(copy), (), bucket.kept, whole=True)
+    assert caught.value.code == "evidence.anchor_mismatch"

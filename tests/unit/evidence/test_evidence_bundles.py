@@ -547,11 +547,12 @@ def statements_of(exported):
     entries, _ = TOOL.read_log(files, "run", len(exported.copy.logs["run"]))
     admin, _ = TOOL.read_log(files, "admin", len(exported.copy.logs["admin"]))
     roster = TOOL.Roster(admin)
-    run = TOOL.Run(files, entries, roster, None)
+    roster.believe({keyid for keyid, roots in roster.above.items() if roots == (keyid,)})
+    run = TOOL.Run(files, entries, roster)
     for seq in run.settled:
         _, event, time_us, _ = TOOL.read_entry("run", seq, entries[seq])
         _, _, sent = run.sent[event["swarm"], event["batch"]]
-        by = roster.signer(event["keyid"], "host", time_us, None)
+        by, _ = roster.signer(event["keyid"], "host", time_us)
         yield from (json.loads(one) for one in run.statements(event, sent, by))
 
 

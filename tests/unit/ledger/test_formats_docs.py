@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from swarm_ray.attestation import batch
+from swarm_ray.attestation.certificates import KeyEnrolled, certify
 from swarm_ray.attestation.checkpoint import Checkpoint, sign_checkpoint
 from swarm_ray.attestation.keys import SigningKey
-from swarm_ray.attestation.roster import KeyEnrolled, certify
 from swarm_ray.attestation.statement import Execution, WorkOrder, execution_statement
 from swarm_ray.engine.vigil import HEARTBEAT_KIND
 from swarm_ray.ledger.rules import checkpoint_entry
@@ -151,6 +151,26 @@ STATEMENTS = [execution_statement(ORDER, EXECUTION)]
 ENVELOPE = batch.sign_batch(KEY, HEADER, STATEMENTS)
 
 
+def derivation_example() -> dict[str, str]:
+    """What a verifier derives from an order and a row, by the code that hosts use."""
+    from swarm_ray.core.events import Row
+    from swarm_ray.engine.orders import NO_BODY, _execution, attempt_nonce
+    from swarm_ray.ports.hosts import HostInfo
+
+    seed, start_us, took_us = "0f0e0d0c0b0a09080706050403020100", 1_700_000_000_000_000, 250_000
+    row = Row(3, 1, "lost", start_us=start_us, duration_us=took_us)
+    made = _execution(row, HostInfo("h", "s", "o", 1, b"", "none"), "none")
+    assert (made.output, made.model) == (NO_BODY, "")
+    return {
+        "nonce of the order": seed,
+        "item and attempt": "3 1",
+        "nonce": attempt_nonce(seed, 3, 1),
+        "started, duration": f"{start_us} {took_us}",
+        "endedUs": str(made.ended_us),
+        "neither body": made.output,
+    }
+
+
 def envelope_example() -> dict[str, str]:
     signature = batch.batch_signature(ENVELOPE)
     return {
@@ -171,6 +191,7 @@ def envelope_example() -> dict[str, str]:
         ("log.md", "signed checkpoint", signed_checkpoint_example),
         ("attestation.md", "certificate", certificate_example),
         ("attestation.md", "envelope", envelope_example),
+        ("attestation.md", "derivation", derivation_example),
     ],
 )
 def test_the_example_of_a_page_is_what_the_code_writes(page, name, recompute):

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,27 @@ def test_a_second_view_of_one_size_and_a_shorter_log_are_a_split_view(tmp_path: 
             with pytest.raises(IntegrityError) as refused:
                 anchor.keep(grove.note(size), grove.prove(size))
             assert refused.value.code == "anchor.split_view"
+
+
+def test_a_witness_that_has_seen_more_is_asked_again_the_next_time(tmp_path: Path):
+    with serving(tmp_path / "w.sqlite3") as url:
+        WitnessAnchor(url, KEY).keep(TRUE.note(9), TRUE.prove(9))
+        anchor = WitnessAnchor(url, KEY)
+        for _ in range(2):
+            with pytest.raises(IntegrityError) as refused:
+                anchor.keep(TRUE.note(5), TRUE.prove(5))
+            assert refused.value.code == "anchor.split_view"
+            assert "9 entries" in refused.value.message
+        assert anchor.keep(TRUE.note(12), TRUE.prove(12)).size == 12
+
+
+def test_a_signature_that_is_dated_long_before_it_was_asked_for_is_refused(tmp_path: Path):
+    with serving(tmp_path / "w.sqlite3") as url:
+        ahead = WitnessAnchor(url, KEY, lambda: time.time() + 300)
+        with pytest.raises(IntegrityError) as refused:
+            ahead.keep(TRUE.note(9), TRUE.prove(9))
+        assert refused.value.code == "anchor.wrong_clock"
+        assert WitnessAnchor(url, KEY, lambda: time.time() + 30).keep(TRUE.note(9), TRUE.prove(9))
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,7 @@ def test_parts_take_together_what_their_superclass_should(seed: int) -> None:
     begin = np.append(0, np.cumsum(rng.integers(1, 30, 6)))
     wanted = rng.exponential(1.0, (6, 20)) * (rng.random((6, 20)) < 0.5)
     plain = np.zeros((6, 20))
-    extent = superclasses.Extents(plain, plain, plain, plain, plain > 0)
+    extent = superclasses.Extents(plain, plain, plain, plain, plain, plain, plain > 0)
     cuts, finer, dealt = dividing.divided(begin, extent, wanted)
     assert set(begin) <= set(cuts.tolist()), f"seed {seed}"
     assert (np.diff(cuts) > 0).all()

@@ -8,6 +8,7 @@ import pytest
 
 from swarm_placement.errors import UsageError
 from swarm_placement.forecast import (
+    FEATURES,
     Forecaster,
     History,
     Kind,
@@ -163,3 +164,13 @@ def test_a_table_of_forecasts_is_what_an_instance_takes() -> None:
     assert forecaster.predict(cell).mean_s[0] == pytest.approx(table.mean_s[1, 1, 1])
     with pytest.raises(UsageError, match="level"):
         duration_table(forecaster, kinds, sites, models, level=0.8)
+
+
+@pytest.mark.parametrize("wrong", [0.0, -1.0, np.nan, np.inf])
+def test_what_is_no_duration_is_not_learnt(wrong: float) -> None:
+    work = Work((("task", "site", "model"),), np.full((1, len(FEATURES)), np.nan))
+    forecaster = Forecaster.fit(History(work.take(np.arange(0)), np.zeros(0)), boost=False)
+    before = forecaster.predict(work).quantiles_s
+    with pytest.raises(UsageError, match=r"forecast\.duration"):
+        forecaster.observe(work, forecaster.predict(work), np.array([wrong]))
+    assert np.array_equal(forecaster.predict(work).quantiles_s, before)

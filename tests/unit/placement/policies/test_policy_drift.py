@@ -1,10 +1,12 @@
 """A site that became slower is noticed soon; one that did not is left alone."""
 
 import json
+import math
 
 import numpy as np
 import pytest
 
+from swarm_placement.errors import UsageError
 from swarm_placement.policies import SiteDrift, first_alarm
 from swarm_placement.policies.drift import known_after_s
 
@@ -84,3 +86,11 @@ def test_the_state_is_plain_data() -> None:
     again = SiteDrift.from_dict(json.loads(json.dumps(drift.to_dict())))
     rest = surprises(rng, 200, factor=1.3)
     assert observed(again, rest) == observed(drift, rest)
+
+
+@pytest.mark.parametrize(("surprise", "sigma"), [(math.nan, 0.4), (math.inf, 0.4), (0.1, 0.0)])
+def test_what_is_no_surprise_raises_no_alarm(surprise: float, sigma: float) -> None:
+    site = SiteDrift()
+    with pytest.raises(UsageError, match=r"policy\.drift"):
+        site.observe(surprise, sigma)
+    assert site == SiteDrift()

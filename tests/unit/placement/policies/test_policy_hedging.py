@@ -1,6 +1,7 @@
 """Backups start as late as the deadline allows, within their budget, never with side effects."""
 
 import json
+import math
 
 import pytest
 
@@ -44,3 +45,20 @@ def test_the_budget_is_plain_data_and_refuses_nonsense() -> None:
         HedgeBudget(1_000.0, 1.5)
     with pytest.raises(UsageError, match="nan"):
         HedgeBudget(float("nan"))
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -1.0])
+def test_what_is_no_duration_is_refused(wrong: float) -> None:
+    budget = HedgeBudget(100.0)
+    for call in (
+        lambda: budget.observe(wrong),
+        lambda: budget.decide(wrong, side_effects=False),
+        lambda: hedge_after_s(q95_s=wrong, allowed_s=9.0, backup_q95_s=1.0, site_slower=False),
+    ):
+        with pytest.raises(UsageError, match=r"policy\.hedging"):
+            call()
+    assert budget.backup_s == 0.0
+
+
+def test_after_the_deadline_no_backup_is_due() -> None:
+    assert hedge_after_s(q95_s=5, allowed_s=-1, backup_q95_s=3, site_slower=True) == math.inf

@@ -1,5 +1,6 @@
 """Spot slots are used while a preemption at the last moment still leaves time on demand."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -102,3 +103,9 @@ def test_the_last_item_of_a_swarm_keeps_its_own_way_back() -> None:
 def test_a_swarm_leaves_dear_spot_alone() -> None:
     often = replace(HOUR, preemptions_per_hour=5.0)
     assert not choose_in_swarm(often, waiting=1, executing=0, slots=10, left_s=1e9)
+
+
+@pytest.mark.parametrize("slack_s", [math.nan, math.inf])
+def test_a_slack_that_is_no_time_is_refused(slack_s: float) -> None:
+    with pytest.raises(UsageError, match="slack_s"):
+        choose(SpotTerms(10.0, 20.0, 1e-5, 1e-4, 1.0), slack_s)

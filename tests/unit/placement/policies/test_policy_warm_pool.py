@@ -1,6 +1,7 @@
 """A slot stays loaded as long as its own idle times say it is worth it."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -126,3 +127,16 @@ def test_bins_cover_all_ages_and_nonsense_is_refused() -> None:
     for cold_s, worth in ((0.0, 1.0), (20.0, -1.0), (float("nan"), 1.0)):
         with pytest.raises(UsageError, match="load time"):
             LoadTerms(cold_s, worth)
+
+
+def test_time_does_not_go_back_and_counts_are_not_negative() -> None:
+    pool = WarmPool(LoadTerms(20.0, 10.0))
+    pool.observe(5.0, 2)
+    for call in (
+        lambda: pool.observe(4.0, 1),
+        lambda: pool.observe(6.0, -1),
+        lambda: pool.decide(math.nan),
+    ):
+        with pytest.raises(UsageError, match=r"policy\.warm_pool"):
+            call()
+    assert pool.busy == 2

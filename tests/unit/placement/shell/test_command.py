@@ -38,8 +38,18 @@ def test_an_item_is_explained_and_the_plan_is_drawn(file, tmp_path, capsys):
 def test_json_holds_summary_plan_and_explanation(file, capsys):
     assert main([str(file), "--json", "--explain", "audit"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found.keys() == {"summary", "plan", "explanation"}
+    assert found.keys() == {"summary", "relief", "plan", "explanation"}
     assert found["explanation"]["item_class"] == "audit"
+
+
+def test_what_would_help_is_said_when_copies_have_no_place(file, capsys):
+    def change(data):
+        data["classes"][1]["items"] = 600
+
+    assert main([spoilt(file, change)]) == 0
+    said = capsys.readouterr().out
+    assert "would help" in said
+    assert "(swarm.deadline_s)" in said
 
 
 def spoilt(file, change):
@@ -108,3 +118,22 @@ def test_a_class_with_a_colon_in_its_name_is_found(three_organisations):
     assert item_of(three_organisations, "audit:7") == ("audit", 7)
     assert item_of(three_organisations, "audit") == ("audit", 0)
     assert item_of(three_organisations, "a:b") == ("a:b", 0)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("[" * 100_000, "file.json"),
+        ('{"swarm": ' + "9" * 5_000 + "}", "file.json"),
+        ('{"classes": [], "sites": [], "swarm": {"deadline_s": 1' + "0" * 400 + "}}", "form.type"),
+        ('{"classes": [], "sites": [], "swarm": ' + "[" * 200 + "]" * 200 + "}", "form.type"),
+        ("", "file.json"),
+    ],
+)
+def test_what_no_computer_can_hold_is_bad_input(tmp_path, capsys, words, code):
+    path = tmp_path / "instance.json"
+    path.write_text(words, "utf-8")
+    assert main([str(path)]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"[{code}]")
+    assert "Remedy: " in said

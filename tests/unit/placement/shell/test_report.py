@@ -92,7 +92,7 @@ def test_unplaced_copies_are_named_and_counted_in_the_bound(three_organisations)
     missing = plan.bound.unplaced[0]
     assert f"unplaced     {missing.copies} of contract: {missing.reason}" in found
     assert "per unplaced copy" in found
-    assert "one more minute on every deadline would save about" in found
+    assert "one more minute on every deadline would place" in found
 
 
 def test_advice_never_offers_to_lift_residency(three_organisations):

@@ -352,3 +352,24 @@ def test_every_number_of_a_class_that_has_a_range_is_read() -> None:
     held = [ItemClass("a", 1, 1.0, deadline_s=9.0), one]
     assert attributes.deadlines(held)[1].tolist() == [True, False]
     assert not attributes.budgets(held)[1].any()
+
+
+def test_times_in_milliseconds_beside_seconds_are_doubted(three_organisations):
+    swarm, (first, *rest) = three_organisations.swarm, three_organisations.classes
+    late = replace(three_organisations, swarm=replace(swarm, deadline_s=600_000.0))
+    long = replace(three_organisations, classes=(replace(first, work_s=9_000.0), *rest))
+    slow = replace(three_organisations.sites[0], boot_s=590.0)
+    booting = replace(three_organisations, sites=(slow, *three_organisations.sites[1:]))
+    for instance, path in (
+        (late, "swarm.deadline_s"),
+        (long, "classes[0].work_s"),
+        (booting, "sites[0].boot_s"),
+    ):
+        assert any(str(one).startswith(f"{path}: ") for one in doubts(instance)), path
+    assert doubts(three_organisations) == []
+
+
+def test_a_swarm_of_absurd_size_is_refused_before_it_is_built(three_organisations):
+    crowd = replace(three_organisations.classes[0], items=9_000_000, copies=1)
+    instance = replace(three_organisations, classes=(crowd, replace(crowd, name="more")))
+    assert [one.code for one in problems(instance)] == ["instance.size"]

@@ -8,8 +8,8 @@ import pytest
 from swarm_placement import check_plan, solve
 from swarm_placement.assurance import each_probability, nearer, same_arcs
 from swarm_placement.generate import Recipe, generate
+from swarm_placement.likelihood import at_least
 from swarm_placement.model import Instance, ItemClass, Site, Swarm
-from swarm_placement.probability import swarm_probability
 from swarm_placement.problem import problem
 
 FEW = Instance(
@@ -25,9 +25,8 @@ def test_the_probability_asked_of_each_item_is_the_least_that_is_enough(ratio: f
     instance = replace(FEW, swarm=replace(FEW.swarm, min_success_ratio=ratio))
     items = np.array([120, 80])
     asked = each_probability(instance, items)
-    enough, less = (
-        swarm_probability(items, np.full(2, each), ratio) for each in (asked, asked - 1e-6)
-    )
+    needed = int(np.ceil(ratio * 200 - 1e-9))
+    enough, less = (at_least(items, np.full(2, each), needed) for each in (asked, asked - 1e-6))
     assert less < instance.swarm.target_probability <= enough
 
 

@@ -6,7 +6,6 @@ import pytest
 from swarm_placement import check_plan, solve
 from swarm_placement.capacity import free_times, room
 from swarm_placement.model import Instance, ItemClass, Occupancy, Site, Swarm
-from swarm_placement.probability import begins
 
 
 def rooms(
@@ -80,8 +79,3 @@ def test_an_occupied_site_takes_less_and_still_begins_on_time() -> None:
     empty, full = solve(free), solve(busy)
     assert check_plan(free, empty) == [] == check_plan(busy, full)
     assert (empty.option >= 0).sum() > (full.option >= 0).sum() > 0
-
-
-def test_work_begins_when_what_is_before_it_is_done() -> None:
-    free_s = np.array([0.0, 10.0])
-    assert begins(free_s, np.array([0.0, 5.0, 10.0, 30.0]), 0.0) == pytest.approx([0, 5, 10, 20])

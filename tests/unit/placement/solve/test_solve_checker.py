@@ -67,10 +67,13 @@ def test_a_sound_plan_breaks_nothing() -> None:
         ("unplaced", moved({10: -1})),
         ("cost", claimed(cost_usd=0.0)),
         ("cost", claimed(objective_usd=0.0)),
-        ("bound", claimed(dual_lower_usd=1.0)),
         ("bound", claimed(lower_usd=1.0)),
+        ("bound", claimed(within_rows_usd=1.0)),
+        ("bound", claimed(within_rows_dual_usd=1.0)),
         ("bound", claimed(gap=0.5)),
+        ("bound", claimed(within_rows_gap=0.5)),
         ("bound", claimed(budget_price=-1.0)),
+        ("bound", claimed(window_budget=-1.0)),
         ("unplaced", claimed(unplaced=())),
     ],
 )
@@ -108,16 +111,44 @@ def test_a_plan_above_the_budget_is_found() -> None:
     assert "budget" in {one.kind for one in check_plan(poor, plan)}
 
 
-def test_prices_of_an_understated_row_prove_less() -> None:
-    instance = Instance(
-        Swarm(25.0), (ItemClass("work", 9, 10.0, 0.0),), (SITES[0], SITES[1]), STORY.models
-    )
-    plan = solve(instance)
+CROWDED = Instance(
+    Swarm(25.0), (ItemClass("work", 9, 10.0, 0.0),), (SITES[0], SITES[1]), STORY.models
+)
+
+
+@pytest.mark.parametrize("share", [0.99, 0.92, 0.5])
+def test_an_understated_row_proves_no_more(share: float) -> None:
+    plan = solve(CROWDED)
     assert plan.bound.capacity
-    small = tuple(replace(row, slot_s=row.slot_s / 10) for row in plan.bound.capacity)
-    lower = plan.bound.lower_usd + sum(
+    small = tuple(replace(row, slot_s=row.slot_s * share) for row in plan.bound.capacity)
+    more = sum(
         (row.slot_s - less.slot_s) * row.usd_per_slot_s
         for row, less in zip(plan.bound.capacity, small, strict=True)
     )
-    forged = claimed(capacity=small, dual_lower_usd=lower, lower_usd=plan.bound.lower_usd)(plan)
-    assert "bound" in {one.kind for one in check_plan(instance, forged)}
+    for forged in (small, tuple(replace(row, edge_s=row.edge_s * share) for row in small)):
+        usd = plan.bound.within_rows_dual_usd + more
+        change = claimed(capacity=forged, within_rows_dual_usd=usd)
+        assert {one.where for one in check_plan(CROWDED, change(plan))} == {"within_rows_dual_usd"}
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.01, 2.0])
+def test_no_prices_prove_more_for_any_plan_than_the_checker_finds(factor: float) -> None:
+    plan = solve(CROWDED)
+    assert plan.bound.windows
+    assert plan.bound.lower_usd > 0
+    usd = plan.bound.lower_usd * 1.001
+    windows = tuple(
+        replace(one, usd_per_slot_s=one.usd_per_slot_s * factor) for one in plan.bound.windows
+    )
+    gap = max(0.0, plan.bound.objective_usd / usd - 1)
+    forged = claimed(windows=windows, lower_usd=usd, gap=gap)(plan)
+    assert [one.where for one in check_plan(CROWDED, forged)] == ["lower_usd"]
+
+
+def test_the_word_of_the_exact_solver_is_not_checked_but_the_bound_for_any_plan_is() -> None:
+    plan = solve(CROWDED)
+    usd = plan.bound.objective_usd
+    word = {"within_rows_usd": usd, "within_rows_gap": 0.0, "within_rows_proof": "branch and bound"}
+    assert check_plan(CROWDED, claimed(**word)(plan)) == []
+    high = claimed(lower_usd=usd * 1.1, gap=0.0)(plan)
+    assert [one.where for one in check_plan(CROWDED, high)] == ["lower_usd"]

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
-from swarm_placement import relief
+from swarm_placement import relief, solve
 from swarm_placement.model import Instance, ItemClass, Needs, Site, Swarm
+from swarm_placement.relief import advice
 
 SITE = Site("a", 4, 1e-4)
 WORK = ItemClass("work", 12, 10.0, 0.0)
@@ -40,3 +41,19 @@ def test_a_share_and_a_margin_are_named() -> None:
 def test_hard_requirements_are_never_eased() -> None:
     eu = replace(WORK, needs=Needs(residency=frozenset(("eu",))))
     assert relief(Instance(Swarm(100.0), (eu,), (SITE,))) == ()
+
+
+def test_a_target_that_is_missed_names_the_time_that_would_reach_it() -> None:
+    late = Instance(Swarm(22.0), (replace(WORK, items=4, sigma=0.4),), (SITE,))
+    plan = solve(late)
+    assert (plan.option >= 0).all()
+    assert plan.bound.probability < 0.95
+    time = next(one for one in advice(late, plan) if one.field == "swarm.deadline_s")
+    assert (time.probability or 0.0) >= 0.95
+    assert "would help" in time.text()
+    assert time.to_dict()["unplaced"] == 0
+
+
+def test_a_plan_that_misses_nothing_needs_no_advice() -> None:
+    calm = Instance(Swarm(1000.0), (WORK,), (SITE,))
+    assert advice(calm, solve(calm)) == ()

@@ -7,7 +7,7 @@ import pytest
 
 from swarm_placement import Replanner, UsageError, check_plan, solve
 from swarm_placement.generate import Recipe, generate
-from swarm_placement.model import Instance, ItemClass, Site, Swarm, options
+from swarm_placement.model import Instance, ItemClass, Occupancy, Site, Swarm, options
 
 SITES = tuple(Site(name, 4, price) for name, price in (("a", 1e-4), ("b", 2e-4), ("c", 3e-4)))
 
@@ -116,3 +116,42 @@ def test_no_move_saves_less_than_its_price(seed: int) -> None:
     assert check_plan(found.instance, found.plan) == []
     saved = lost.bound.objective_usd - found.plan.bound.objective_usd
     assert saved >= price * found.moved.size - 1e-9, f"seed {seed}"
+
+
+def test_what_occupied_a_lost_site_is_lost_with_it() -> None:
+    busy = (Occupancy("a", (3.0, 9.0)),)
+    instance = Instance(Swarm(60.0), (ItemClass("work", 20, 10.0, 0.0),), SITES, occupancy=busy)
+    found = Replanner(instance).replan(solve(instance), {"a": 0})
+    assert check_plan(found.instance, found.plan) == []
+    assert (site_of(instance, found.plan.option) > 0).all()
+
+
+def test_a_plan_without_any_arc_has_nowhere_to_go() -> None:
+    instance = Instance(Swarm(60.0), (ItemClass("work", 3, 61.0),), SITES)
+    found = Replanner(instance).replan(solve(instance), {"a": 0})
+    assert check_plan(found.instance, found.plan) == []
+    assert (found.plan.option == -1).all()
+
+
+@pytest.mark.parametrize("family", ["redundancy", "residency"])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_more_copies_move_than_may_whatever_their_number_per_item(
+    family: str, seed: int
+) -> None:
+    instance = generate(Recipe(400, 10, 12, 0.9, family, seed))
+    plan, replanner, rng = (
+        solve(instance, exact_s=0),
+        Replanner(instance),
+        np.random.default_rng(seed),
+    )
+    for _ in range(4):
+        slots = {one.name: 0 for one in instance.sites if rng.random() < 0.25}
+        lost = [number for number, one in enumerate(instance.sites) if one.name in slots]
+        found = replanner.replan(plan, slots)
+        assert check_plan(found.instance, found.plan) == [], f"seed {seed}"
+        stays = ~np.isin(site_of(instance, plan.option), [-1, *lost])
+        stays[plan.bound.over_margin] = False
+        moved = stays & (plan.option != found.plan.option)
+        assert moved.sum() <= 0.05 * stays.sum(), f"seed {seed}"
+        assert set(np.flatnonzero(moved)) <= set(found.moved.tolist())
+        plan = found.plan

@@ -82,7 +82,7 @@ def test_copies_that_chains_of_one_for_one_strand_find_a_place(seed: int) -> Non
     instance = generate(Recipe(1_000, 20, 50, 0.98, "interaction", seed))
     plan = solve(instance, exact_s=0)
     assert plan.bound.unplaced == ()
-    assert plan.bound.gap < 0.04
+    assert plan.bound.within_rows_gap < 0.04
     assert check_plan(instance, plan) == []
 
 
