@@ -27,6 +27,8 @@ from swarm_ray.testing.servers import make_bucket, object_server, postgres_serve
 
 STORE_BYTES = 80 * 2**20
 LOOK_S = 0.05
+SETTLE_S = 3.0
+"""A node that its neighbours have not heard of yet is passed over for the coordinator."""
 PATIENCE_S = 120.0
 
 
@@ -47,6 +49,7 @@ def measure(items: int, sleep_ms: float) -> dict[str, Any]:
             head_node_args={"num_cpus": 1, "object_store_memory": STORE_BYTES},
         )
         away = cluster.add_node(num_cpus=1, object_store_memory=STORE_BYTES)
+        cluster.wait_for_nodes()
         settings = replace(
             read_settings(os.environ),
             address=cluster.address,
@@ -69,8 +72,13 @@ def _moved(
 ) -> dict[str, Any]:
     settings = session.settings
     ray.init(address=cluster.address, namespace="swarm_ray", log_to_driver=False)
+    time.sleep(SETTLE_S)
     start_coordinator(settings, away.node_id)
     service = session.service()
+    raylets = [info.process.pid for info in away.all_processes["raylet"]]
+    moving = [pid for raylet in raylets for pid in descendants(raylet)]
+    if service.ready()["pid"] not in moving:
+        raise RuntimeError("the coordinator is not on the node that is to die")
     handle = swarm_map(swarms.pause, [sleep_ms / 1000] * items, concurrency=8)
     log: list[tuple[Any, int]] = []
 
@@ -88,7 +96,6 @@ def _moved(
             raise TimeoutError("a third of the results did not come")
         time.sleep(LOOK_S)
         read()
-    raylets = [info.process.pid for info in away.all_processes["raylet"]]
     for pid in [*raylets, *(pid for raylet in raylets for pid in descendants(raylet))]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
