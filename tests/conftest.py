@@ -6,6 +6,18 @@ from pathlib import Path
 
 import pytest
 
+THOROUGH = ("property", "unit/blueprints", *(f"unit/placement/{one}" for one in
+            ("distinct", "forecast", "simulate", "solve")))  # fmt: skip
+"""Folders whose tests try many seeds or sizes, left out of plain `make`."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    folders = [here / one for one in THOROUGH]
+    for item in items:
+        if any(folder in item.path.parents for folder in folders):
+            item.add_marker(pytest.mark.thorough)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
