@@ -82,11 +82,7 @@ class ObjectLockAnchor:
         if not self._fit:
             self.check()
         checkpoint = read_checkpoint(parse_note(note))
-        key = "/".join(
-            one
-            for one in (self._prefix, _UNSAFE.sub("_", checkpoint.origin), f"{checkpoint.size:020}")
-            if one
-        )
+        key = f"{self._folder(checkpoint.origin)}{checkpoint.size:020}"
         until = datetime.fromtimestamp(self._now_s(), UTC) + timedelta(days=self._days)
         with self._told():
             put = self._client.put_object(
@@ -120,9 +116,7 @@ class ObjectLockAnchor:
             IntegrityError: `anchor.missing`.
             StorageError: `anchor.out_of_reach`.
         """
-        key = "/".join(
-            one for one in (self._prefix, _UNSAFE.sub("_", origin), f"{size:020}") if one
-        )
+        key = f"{self._folder(origin)}{size:020}"
         with self._told():
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self._bucket, Prefix=key
@@ -148,7 +142,7 @@ class ObjectLockAnchor:
         Raises:
             StorageError: `anchor.out_of_reach`.
         """
-        folder = "/".join(one for one in (self._prefix, _UNSAFE.sub("_", origin)) if one) + "/"
+        folder = self._folder(origin)
         with self._told():
             pages = self._client.get_paginator("list_object_versions").paginate(
                 Bucket=self._bucket, Prefix=folder
@@ -158,6 +152,10 @@ class ObjectLockAnchor:
         return {
             int(size): self.oldest(origin, int(size)) for size in sizes if _SIZE.fullmatch(size)
         }
+
+    def _folder(self, origin: str) -> str:
+        parts = (self._prefix, _UNSAFE.sub("_", origin), "")
+        return "/".join(parts if self._prefix else parts[1:])
 
     def _locks(self) -> bool:
         from botocore.exceptions import ClientError

@@ -20,6 +20,10 @@ class Purse:
     held_tokens: int = field(default=0)
     held_microusd: int = field(default=0)
 
+    def within(self, limit: Budget) -> "Purse":
+        """Return a purse of that limit inside this one, or this one when there is no limit."""
+        return Purse(limit, self) if limit.tokens or limit.microusd else self
+
     def reserve(self, tokens: int, microusd: int) -> bool:
         """Hold a slice here and in every parent; False, and nothing held, when one is short."""
         if not self._fits(tokens, microusd):

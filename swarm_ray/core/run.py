@@ -13,7 +13,6 @@ from swarm_ray.core import events as ev
 from swarm_ray.core.commands import Command, Converge, Place, Propose, SetTimer
 from swarm_ray.core.limits import soonest, spec_of
 from swarm_ray.core.plan import FanOut
-from swarm_ray.core.purse import Purse
 from swarm_ray.core.reactions import ESCALATION, Reactions
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import RUN, RunState, StepState, SwarmState, advance
@@ -126,7 +125,9 @@ class Run(Walk):
             return self._refused(lateral, now_us)  # it has a parent already
         spec = spec_of(self.step, event.kind, self.reactions.clause)
         deadline_us = self._deadline_of(event.kind, spec, now_us)
-        swarm = Swarm(event, spec, self._purse_of(event.kind, spec), now_us, deadline_us)
+        own = event.kind != "converge"  # which spends what its swarm was given
+        purse = self.purse.within(spec.budget) if own else self.swarms[self.main].purse
+        swarm = Swarm(event, spec, purse, now_us, deadline_us)
         self.swarms[swarm.id] = swarm
         if event.kind in ("fan_out", "step"):
             self._move("open")
@@ -143,11 +144,6 @@ class Run(Walk):
         own = now_us + spec.deadline_us if spec.deadline_us else 0
         reserved = self.swarms[self.main].deadline_us if kind == "converge" else 0
         return soonest(own, reserved, self.deadline_us)
-
-    def _purse_of(self, kind: ev.SwarmKind, spec: FanOut) -> Purse:
-        if kind == "fan_out" and (spec.budget.tokens or spec.budget.microusd):
-            return Purse(spec.budget, self.purse)
-        return self.purse if kind != "converge" else self.swarms[self.main].purse
 
     def _placed(self, event: ev.Placed, now_us: int) -> list[Command]:
         if not isinstance(self.pending, Place) or self.pending.swarm != event.swarm:
