@@ -20,11 +20,11 @@ import numpy as np
 
 from benchmarks.figures import Figure, median
 from swarm_placement import Plan, check_plan, solve, whole
-from swarm_placement.exact import improved
 from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance
-from swarm_placement.problem import problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.placing.exact import improved
+from swarm_placement.program.problem import problem
+from swarm_placement.program.relaxation import Relaxation
 from swarm_placement.solve import EXACT_S
 
 FAMILIES: tuple[Family, ...] = ("product", "interaction", "tight", "residency", "redundancy")

@@ -4,8 +4,8 @@
 `Replanner` answers the loss of slots; `relief` says what would let everything be placed.
 """
 
-from swarm_placement.checker import Violation
-from swarm_placement.checker import check as check_plan
+from swarm_placement.checking.checker import Violation
+from swarm_placement.checking.checker import check as check_plan
 from swarm_placement.errors import PlacementError, SolverError, UnitWarning, UsageError
 from swarm_placement.model import Bound, Instance, ItemClass, Plan, Site, Swarm
 from swarm_placement.relief import Relief, relief

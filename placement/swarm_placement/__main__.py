@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from swarm_placement import plot, report
 from swarm_placement.errors import PlacementError, UnitWarning, UsageError
-from swarm_placement.explain import explain
-from swarm_placement.explanation import Explanation
-from swarm_placement.files import instance_from, plan_to
+from swarm_placement.forms.files import instance_from, plan_to
 from swarm_placement.model import Instance, Plan
 from swarm_placement.relief import advice
 from swarm_placement.solve import solve
+from swarm_placement.telling import plot, report
+from swarm_placement.telling.explain import explain
+from swarm_placement.telling.explanation import Explanation
 from swarm_placement.validation import doubts, problems
 
 FAILED, BAD_INPUT = 1, 2

@@ -27,10 +27,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement.errors import UsageError
-from swarm_placement.highs import columns, program, run
 from swarm_placement.model import Durations, Instance, ItemClass, Model, Needs, Offer, Site, Swarm
-from swarm_placement.problem import Problem, problem
-from swarm_placement.relaxation import crossings
+from swarm_placement.program.highs import columns, program, run
+from swarm_placement.program.problem import Problem, problem
+from swarm_placement.program.relaxation import crossings
 
 Family = Literal["product", "interaction", "tight", "residency", "redundancy", "distinct"]
 FAMILIES: tuple[Family, ...] = get_args(Family)

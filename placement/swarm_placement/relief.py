@@ -14,10 +14,10 @@ from typing import Any
 
 from swarm_placement.errors import UnitWarning
 from swarm_placement.model import Instance, Plan
-from swarm_placement.problem import problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.program.problem import problem
+from swarm_placement.program.relaxation import Relaxation
 from swarm_placement.solve import MOST_CLASSES, solve
-from swarm_placement.wording import percent
+from swarm_placement.telling.wording import percent
 
 FACTORS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
 """Easings that are tried, from small to large."""

@@ -14,19 +14,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound, capacity, necessary
-from swarm_placement.assembly import assemble
-from swarm_placement.bound import Prices
-from swarm_placement.dealing import dealt
-from swarm_placement.ejection import SAVING, improve, repair
 from swarm_placement.errors import UsageError
-from swarm_placement.insertion import Executed, inserted
-from swarm_placement.margin import beyond
 from swarm_placement.model import Instance, Plan, options
-from swarm_placement.problem import EXACT_ARCS, Problem, cold_starts, problem
-from swarm_placement.relaxation import Relaxation
-from swarm_placement.remainder import evict, place_rest
-from swarm_placement.room import EPSILON, Room
+from swarm_placement.placing.assembly import assemble
+from swarm_placement.placing.dealing import dealt
+from swarm_placement.placing.ejection import SAVING, improve, repair
+from swarm_placement.placing.insertion import Executed, inserted
+from swarm_placement.placing.margin import beyond
+from swarm_placement.placing.remainder import evict, place_rest
+from swarm_placement.program import bound, capacity, necessary
+from swarm_placement.program.bound import Prices
+from swarm_placement.program.problem import EXACT_ARCS, Problem, cold_starts, problem
+from swarm_placement.program.relaxation import Relaxation
+from swarm_placement.program.room import EPSILON, Room
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

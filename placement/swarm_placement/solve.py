@@ -2,17 +2,19 @@
 
 import math
 
-from swarm_placement import distinct, equal, margin, necessary, whole
-from swarm_placement.assembly import assemble, decoded
-from swarm_placement.assurance import nearer, same_arcs
-from swarm_placement.completion import completed
-from swarm_placement.exact import improved
-from swarm_placement.insertion import inserted
+from swarm_placement import distinct
 from swarm_placement.model import Instance, Plan
-from swarm_placement.necessary import Necessary
-from swarm_placement.problem import EXACT_ARCS, Problem, problem
-from swarm_placement.relaxation import Relaxation, Relaxed
-from swarm_placement.room import Room
+from swarm_placement.placing import margin, whole
+from swarm_placement.placing.assembly import assemble, decoded
+from swarm_placement.placing.assurance import nearer, same_arcs
+from swarm_placement.placing.completion import completed
+from swarm_placement.placing.exact import improved
+from swarm_placement.placing.insertion import inserted
+from swarm_placement.program import equal, necessary
+from swarm_placement.program.necessary import Necessary
+from swarm_placement.program.problem import EXACT_ARCS, Problem, problem
+from swarm_placement.program.relaxation import Relaxation, Relaxed
+from swarm_placement.program.room import Room
 from swarm_placement.validation import check
 
 MOST_CLASSES = 2_000

@@ -12,7 +12,7 @@ from enum import Enum, IntEnum, StrEnum
 from pathlib import Path
 from typing import Any
 
-from swarm_placement.files import schemas
+from swarm_placement.forms.files import schemas
 from swarm_ray.core.events import KINDS
 from swarm_ray.core.tables import TABLES
 from swarm_ray.values.profile import MAX_INTEGER

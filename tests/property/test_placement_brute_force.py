@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.facts import Facts
+from swarm_placement.checking.facts import Facts
 from swarm_placement.model import Instance, copy_offsets, options
 from swarm_placement.tiny import tiny
 

@@ -5,18 +5,20 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs, probability, reasons
-from swarm_placement.assembly import gap
+from swarm_placement.chance import probability
+from swarm_placement.chance.lots import Lots
 from swarm_placement.distinct.bidding import Assignment
 from swarm_placement.distinct.candidates import CLOSED, Prices
 from swarm_placement.distinct.grid import Grid
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
-from swarm_placement.lots import Lots
 from swarm_placement.model import Bound, Instance, Plan, Unplaced, options
-from swarm_placement.necessary import Necessary
-from swarm_placement.problem import problem
-from swarm_placement.room import Room
+from swarm_placement.placing.assembly import gap
+from swarm_placement.program import arcs
+from swarm_placement.program.necessary import Necessary
+from swarm_placement.program.problem import problem
+from swarm_placement.program.room import Room
+from swarm_placement.telling import reasons
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs
 from swarm_placement.distinct.grid import Grid, levels
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
 from swarm_placement.distinct.superclasses import Extents
 from swarm_placement.model import Instance, options
-from swarm_placement.problem import inner
+from swarm_placement.program import arcs
+from swarm_placement.program.problem import inner
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import capacity
 from swarm_placement.model import CapacityPrice, Instance
-from swarm_placement.problem import LEVEL_RATIO, cold_starts
+from swarm_placement.program import capacity
+from swarm_placement.program.problem import LEVEL_RATIO, cold_starts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,9 +9,9 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs
-from swarm_placement.attributes import budgets, deadlines, numbers
 from swarm_placement.model import Instance, ItemClass, Needs
+from swarm_placement.program import arcs
+from swarm_placement.program.attributes import budgets, deadlines, numbers
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

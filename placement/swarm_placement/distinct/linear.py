@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs
 from swarm_placement.distinct.items import Items
 from swarm_placement.model import Instance, ItemClass, options
+from swarm_placement.program import arcs
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

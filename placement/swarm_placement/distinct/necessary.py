@@ -3,20 +3,20 @@
 Each row's price goes to a window in which all copies of the row are busy to their end, so every
 item's term of the bound within the rows is one of this bound as well, and only the slot-seconds
 differ. They are worked out from the extents of superclasses, which no item exceeds; the formula is
-that of `swarm_placement.necessary`.
+that of `swarm_placement.program.necessary`.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.capacity import free_times
 from swarm_placement.distinct.candidates import Prices
 from swarm_placement.distinct.grid import levels
 from swarm_placement.distinct.shares import Limits
 from swarm_placement.distinct.superclasses import Extents
 from swarm_placement.model import Instance, WindowPrice, options
-from swarm_placement.necessary import FORGIVEN, Necessary, slot_time
-from swarm_placement.problem import inner
+from swarm_placement.program.capacity import free_times
+from swarm_placement.program.necessary import FORGIVEN, Necessary, slot_time
+from swarm_placement.program.problem import inner
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]

@@ -24,7 +24,7 @@ from swarm_placement.distinct.dividing import divided
 from swarm_placement.distinct.items import items
 from swarm_placement.distinct.shares import Limits, shares
 from swarm_placement.model import Instance, Plan, options
-from swarm_placement.problem import PENALTY_FACTOR
+from swarm_placement.program.problem import PENALTY_FACTOR
 
 Floats = NDArray[np.float64]
 

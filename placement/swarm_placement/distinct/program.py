@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound, highs
-from swarm_placement.bound import Prices
-from swarm_placement.problem import Problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.program import bound, highs
+from swarm_placement.program.bound import Prices
+from swarm_placement.program.problem import Problem
+from swarm_placement.program.relaxation import Relaxation
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -10,13 +10,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import problem, whole
 from swarm_placement.distinct.bidding import Assignment
 from swarm_placement.distinct.grid import Grid, levels
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
-from swarm_placement.problem import Problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.placing import whole
+from swarm_placement.program import problem
+from swarm_placement.program.problem import Problem
+from swarm_placement.program.relaxation import Relaxation
 
 Ints = NDArray[np.int64]
 ARCS = 40_000

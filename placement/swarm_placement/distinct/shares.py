@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import bound
 from swarm_placement.distinct import program, superclasses
 from swarm_placement.distinct.candidates import Prices
 from swarm_placement.distinct.grid import Grid
 from swarm_placement.distinct.items import Items
 from swarm_placement.model import Instance
-from swarm_placement.problem import Problem
+from swarm_placement.program import bound
+from swarm_placement.program.problem import Problem
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -11,12 +11,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement import arcs, problem
 from swarm_placement.distinct.grid import Grid, grid
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
 from swarm_placement.model import Instance, ItemClass, options
-from swarm_placement.problem import Problem
+from swarm_placement.program import arcs, problem
+from swarm_placement.program.problem import Problem
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

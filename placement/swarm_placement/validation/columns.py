@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.attributes import NUMBERS, budgets, deadlines, numbers
 from swarm_placement.errors import UnitWarning, UsageError
 from swarm_placement.model import (
     Durations,
@@ -22,6 +21,7 @@ from swarm_placement.model import (
     Site,
     Spot,
 )
+from swarm_placement.program.attributes import NUMBERS, budgets, deadlines, numbers
 from swarm_placement.validation.limits import HABITS, RANGES, Floats
 from swarm_placement.validation.rules import distinct_needs
 

@@ -6,9 +6,9 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.arcs import domain_name
 from swarm_placement.errors import UsageError
 from swarm_placement.model import Durations, Instance, ItemClass, Needs, Site, Swarm
+from swarm_placement.program.arcs import domain_name
 from swarm_placement.validation.limits import ITEMS
 from swarm_placement.validation.names import nearest, repeated
 

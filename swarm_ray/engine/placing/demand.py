@@ -10,8 +10,8 @@ from typing import Any, Final, Literal
 
 import numpy as np
 
-from swarm_placement.files import SiteList
 from swarm_placement.forecast import FEATURES, Cell, Forecaster, History, Prior, Work
+from swarm_placement.forms.files import SiteList
 from swarm_placement.model import (
     Durations,
     Instance,

@@ -10,14 +10,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from swarm_placement import plot, report
 from swarm_placement.errors import UnitWarning
-from swarm_placement.explain import explain
-from swarm_placement.explanation import Explanation
-from swarm_placement.files import SiteList, plan_to
+from swarm_placement.forms.files import SiteList, plan_to
 from swarm_placement.model import Instance, Plan
 from swarm_placement.relief import Relief, advice
 from swarm_placement.solve import solve
+from swarm_placement.telling import plot, report
+from swarm_placement.telling.explain import explain
+from swarm_placement.telling.explanation import Explanation
 from swarm_ray.engine.placing.demand import Demand, Group, groups, instance_of
 from swarm_ray.engine.placing.sites import refusals
 from swarm_ray.errors import UsageError

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from swarm_placement.errors import PlacementError
 from swarm_placement.errors import UsageError as Refused
-from swarm_placement.files import SiteList, sites_from
+from swarm_placement.forms.files import SiteList, sites_from
 from swarm_placement.model import Model
 from swarm_placement.validation import site_doubts
 from swarm_ray.definition.serving import ModelCapabilities, ModelCapability

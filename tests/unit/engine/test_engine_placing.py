@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from swarm_placement.files import SiteList
+from swarm_placement.forms.files import SiteList
 from swarm_placement.model import Model, Offer, Site
 from swarm_ray.engine.placing.demand import (
     CODE,

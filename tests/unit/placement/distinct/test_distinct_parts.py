@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swarm_placement import arcs, bound
 from swarm_placement.distinct import bidding, candidates, dividing, program, superclasses
 from swarm_placement.distinct.candidates import CLOSED, Candidates, Prices
 from swarm_placement.distinct.grid import Grid
@@ -15,8 +14,9 @@ from swarm_placement.distinct.items import Items, items, patterns
 from swarm_placement.distinct.linear import Forms
 from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Needs, options
-from swarm_placement.problem import problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.program import arcs, bound
+from swarm_placement.program.problem import problem
+from swarm_placement.program.relaxation import Relaxation
 from swarm_placement.tiny import tiny
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from swarm_placement.__main__ import item_of, main
-from swarm_placement.files import instance_to
+from swarm_placement.forms.files import instance_to
 
 
 @pytest.fixture

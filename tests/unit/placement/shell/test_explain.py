@@ -6,22 +6,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swarm_placement import arcs, bound
 from swarm_placement.errors import UsageError
-from swarm_placement.exclusion import by_option
-from swarm_placement.explain import explain
 from swarm_placement.generate import FAMILIES, Recipe, generate
 from swarm_placement.model import ItemClass, Needs, Offer, Site, Spot, options
-from swarm_placement.problem import problem
-from swarm_placement.relaxation import Relaxation
-from swarm_placement.scarcity import (
+from swarm_placement.program import arcs, bound
+from swarm_placement.program.exclusion import by_option
+from swarm_placement.program.problem import problem
+from swarm_placement.program.relaxation import Relaxation
+from swarm_placement.solve import solve
+from swarm_placement.telling.explain import explain
+from swarm_placement.telling.scarcity import (
     minute_later,
     minute_worth_usd,
     price_usd,
     savings,
     slot_worth_usd,
 )
-from swarm_placement.solve import solve
 
 
 def excluded(explanation):

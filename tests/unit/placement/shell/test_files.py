@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from swarm_placement.errors import UsageError
-from swarm_placement.files import (
+from swarm_placement.forms.files import (
     down,
     instance_from,
     instance_to,

@@ -9,8 +9,16 @@ import pytest
 
 from swarm_placement.errors import UsageError
 from swarm_placement.generate import Recipe, generate
-from swarm_placement.plot import BARS, COLOURS, MOST_SITES, busy_slots, figure, picture, save
 from swarm_placement.solve import solve
+from swarm_placement.telling.plot import (
+    BARS,
+    COLOURS,
+    MOST_SITES,
+    busy_slots,
+    figure,
+    picture,
+    save,
+)
 
 
 def words(drawn):
@@ -97,7 +105,7 @@ def test_a_picture_that_cannot_be_written_is_refused(three_organisations, tmp_pa
 def test_without_matplotlib_the_extra_is_named():
     script = (
         "import sys; sys.modules['matplotlib'] = None\n"
-        "from swarm_placement import plot\n"
+        "from swarm_placement.telling import plot\n"
         "from swarm_placement.errors import UsageError\n"
         "try: plot.figure(None, None)\n"
         "except UsageError as error: print(error.hint)\n"

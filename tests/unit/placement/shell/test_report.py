@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swarm_placement import usage as usage_module
 from swarm_placement.generate import FAMILIES, Recipe, generate
 from swarm_placement.model import options
-from swarm_placement.report import summary, text
 from swarm_placement.solve import solve
-from swarm_placement.usage import Line, schedule, usage
-from swarm_placement.wording import duration, money, percent
+from swarm_placement.telling import usage as usage_module
+from swarm_placement.telling.report import summary, text
+from swarm_placement.telling.usage import Line, schedule, usage
+from swarm_placement.telling.wording import duration, money, percent
 
 
 @pytest.fixture(params=FAMILIES)

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swarm_placement import attributes
 from swarm_placement.errors import UnitWarning, UsageError
 from swarm_placement.generate import FAMILIES, Recipe, generate
 from swarm_placement.model import Durations, ItemClass, Link, Needs, Occupancy, Offer, Spot
+from swarm_placement.program import attributes
 from swarm_placement.validation import check, doubts, problems, site_problems
 from swarm_placement.validation.limits import RANGES
 

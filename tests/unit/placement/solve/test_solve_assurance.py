@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.assurance import each_probability, nearer, same_arcs
+from swarm_placement.chance.likelihood import at_least
 from swarm_placement.generate import Recipe, generate
-from swarm_placement.likelihood import at_least
 from swarm_placement.model import Instance, ItemClass, Site, Swarm
-from swarm_placement.problem import problem
+from swarm_placement.placing.assurance import each_probability, nearer, same_arcs
+from swarm_placement.program.problem import problem
 
 FEW = Instance(
     Swarm(50.0),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.capacity import free_times, room
 from swarm_placement.model import Instance, ItemClass, Occupancy, Site, Swarm
+from swarm_placement.program.capacity import free_times, room
 
 
 def rooms(

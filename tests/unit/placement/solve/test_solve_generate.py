@@ -5,7 +5,7 @@ import pytest
 
 from swarm_placement import UsageError
 from swarm_placement.generate import FAMILIES, Family, Recipe, generate, least_capacity
-from swarm_placement.problem import problem
+from swarm_placement.program.problem import problem
 from swarm_placement.tiny import tiny
 
 

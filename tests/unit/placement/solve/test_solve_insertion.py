@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.assembly import complete, decoded
-from swarm_placement.completion import completed, whole
 from swarm_placement.generate import Recipe, generate
-from swarm_placement.insertion import Executed, inserted
 from swarm_placement.model import Instance, ItemClass, Plan, Site, Swarm
-from swarm_placement.problem import problem
-from swarm_placement.room import Room
+from swarm_placement.placing.assembly import complete, decoded
+from swarm_placement.placing.completion import completed, whole
+from swarm_placement.placing.insertion import Executed, inserted
+from swarm_placement.program.problem import problem
+from swarm_placement.program.room import Room
 
 
 def complete_items(instance: Instance, plan: Plan) -> list[int]:

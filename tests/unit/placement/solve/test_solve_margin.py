@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from swarm_placement import Replanner, check_plan, solve
-from swarm_placement.explain import explain
-from swarm_placement.files import plan_to
+from swarm_placement.forms.files import plan_to
 from swarm_placement.generate import Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Plan, Site, Swarm, options
-from swarm_placement.report import summary, text
+from swarm_placement.telling.explain import explain
+from swarm_placement.telling.report import summary, text
 
 WORK = ItemClass("work", 12, 10.0, 0.0)
 CAREFUL = Site("careful", 2, 1e-4, margin=0.5)

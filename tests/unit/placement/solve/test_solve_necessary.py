@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from swarm_placement import check_plan, necessary, solve
+from swarm_placement import check_plan, solve
 from swarm_placement.generate import FAMILIES, Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Occupancy, Offer, Site, Swarm
-from swarm_placement.problem import problem
-from swarm_placement.relaxation import Relaxation
+from swarm_placement.program import necessary
+from swarm_placement.program.problem import problem
+from swarm_placement.program.relaxation import Relaxation
 
 
 def slot_time(

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from swarm_placement import solve
-from swarm_placement.approximated import approximated
-from swarm_placement.arcs import quantile_s, sigma_of, spot_hop_s
+from swarm_placement.chance.approximated import approximated
+from swarm_placement.chance.likelihood import Chance, at_least, few_failures
+from swarm_placement.chance.lots import of_arcs
+from swarm_placement.chance.sampled import draws, sampled
 from swarm_placement.generate import Recipe, generate
-from swarm_placement.likelihood import Chance, at_least, few_failures
-from swarm_placement.lots import of_arcs
 from swarm_placement.model import (
     Instance,
     ItemClass,
@@ -22,8 +22,8 @@ from swarm_placement.model import (
     Spot,
     Swarm,
 )
-from swarm_placement.problem import problem
-from swarm_placement.sampled import draws, sampled
+from swarm_placement.program.arcs import quantile_s, sigma_of, spot_hop_s
+from swarm_placement.program.problem import problem
 from swarm_placement.simulate.conditions import Conditions
 from swarm_placement.simulate.execution import Outcome, simulate
 

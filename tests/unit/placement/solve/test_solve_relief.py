@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
-from swarm_placement import relief, solve
+from swarm_placement import solve
 from swarm_placement.model import Instance, ItemClass, Needs, Site, Swarm
 from swarm_placement.relief import advice
+from swarm_placement.telling import relief
 
 SITE = Site("a", 4, 1e-4)
 WORK = ItemClass("work", 12, 10.0, 0.0)

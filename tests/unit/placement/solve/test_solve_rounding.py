@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.bound import Prices, reduced_usd
-from swarm_placement.ejection import improve, repair
-from swarm_placement.exact import objective
 from swarm_placement.generate import Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Needs, Site, Swarm
-from swarm_placement.problem import Problem, problem
-from swarm_placement.relaxation import Relaxation
-from swarm_placement.remainder import evict
-from swarm_placement.room import Room
-from swarm_placement.rounding import held_back, rounded
+from swarm_placement.placing.ejection import improve, repair
+from swarm_placement.placing.exact import objective
+from swarm_placement.placing.remainder import evict
+from swarm_placement.placing.rounding import held_back, rounded
+from swarm_placement.program.bound import Prices, reduced_usd
+from swarm_placement.program.problem import Problem, problem
+from swarm_placement.program.relaxation import Relaxation
+from swarm_placement.program.room import Room
 
 EU = Needs(residency=frozenset(("eu",)))
 CROWDED = Instance(

@@ -1,0 +1,1 @@
+"""How probable it is that a plan meets its deadlines."""

@@ -1,0 +1,1 @@
+"""A second opinion that shares no code with the solver."""

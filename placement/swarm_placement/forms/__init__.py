@@ -1,0 +1,1 @@
+"""Instances and plans as files: plain data, JSON, schemas."""

@@ -1,0 +1,1 @@
+"""From fractions to whole copies with a place each."""

@@ -1,0 +1,1 @@
+"""What a plan means, for people: reports, explanations, pictures."""
