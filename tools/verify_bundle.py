@@ -228,7 +228,8 @@ class Roster:
                 if "since_us" in one:
                     roles = {"root"} | {SUPERIOR[old["role"]] for old in self.enrolled[keyid]}
                     if issuer == keyid or any(self.signer(issuer, x, time_us)[1] for x in roles):
-                        self.ended[keyid] = min(self.ended.get(keyid, 2**63), one["since_us"])
+                        since = one["since_us"] or ("successor" in one) * (time_us + 1)
+                        self.ended[keyid] = min(self.ended.get(keyid, 2**63), since)
                     continue
                 root = issuer != keyid and self.signer(issuer, SUPERIOR[one["role"]], time_us)[1]
                 itself = one["role"] == "root" and issuer and keyid in trusted

@@ -42,6 +42,8 @@ class BatchHeader:
     expires_us: int = 0
 
 
+_FIRST: Final = ("host", "kind", "bundle")
+"""Fields that say what an envelope is, whatever else of it differs."""
 _FIELD_TYPES: Final = {one.name: int if one.type is int else str for one in fields(BatchHeader)}
 
 
@@ -101,19 +103,16 @@ def verify_batch(
         skew_us: how much later than `expires_us` is still accepted.
 
     Raises:
-        IntegrityError: `attestation.malformed`, `.unknown_key`, `.bad_signature`, `.wrong_batch`
-            (with the `field`), `.root_mismatch`, `.expired`.
+        IntegrityError: `attestation.malformed`, `.truncated`, `.not_canonical`, `.unknown_key`,
+            `.bad_signature`; `.replayed`, `.wrong_site`, `.wrong_kind` or `.wrong_bundle` (with the
+            `field`) for the envelope of something else; `.root_mismatch`, `.expired`.
         UsageError: `attestation.empty_batch`.
     """
     header, count, root = _open(envelope, keys)
     if header != expected:
         ours, theirs = asdict(expected), asdict(header)
-        field = next(name for name in ours if ours[name] != theirs[name])
-        raise IntegrityError(
-            "attestation.wrong_batch",
-            f"the envelope says {field} {theirs[field]!r}, expected {ours[field]!r}",
-            field=field,
-        )
+        field = next(name for name in (*_FIRST, *ours) if ours[name] != theirs[name])
+        raise _of_something_else(field, theirs[field], ours[field])
     if count != len(statements) or merkle.root(_leaves(statements)) != root:
         raise IntegrityError(
             "attestation.root_mismatch",
@@ -225,6 +224,29 @@ def _open(envelope: bytes, keys: Mapping[str, PublicKey]) -> tuple[BatchHeader, 
     if not typed or type(count) is not int or header.kind not in ("dispatch", "results"):
         raise IntegrityError("attestation.malformed", "the signed header has wrong fields")
     return header, count, root
+
+
+def _of_something_else(field: str, found: object, expected: object) -> IntegrityError:
+    what = f"{found!r}, expected {expected!r}"
+    match field:
+        case "host":
+            return IntegrityError(
+                "attestation.wrong_site", f"the envelope is that of host {what}", field=field
+            )
+        case "kind":
+            return IntegrityError(
+                "attestation.wrong_kind", f"the envelope is of {what}", field=field
+            )
+        case "bundle":
+            return IntegrityError(
+                "attestation.wrong_bundle", f"the envelope is about the code {what}", field=field
+            )
+        case _:
+            return IntegrityError(
+                "attestation.replayed",
+                f"the envelope is of another occasion: {field} {what}",
+                field=field,
+            )
 
 
 def _parse_evidence(evidence: bytes) -> tuple[bytes, int, list[bytes], bytes]:

@@ -59,7 +59,8 @@ class KeyEnrolled:
 
 @dataclass(frozen=True, slots=True)
 class KeyRotated:
-    """A key was replaced by `successor`; what it signs from `since_us` on does not count."""
+    """A key was replaced by `successor`; what it signs from `since_us` on does not count, with 0
+    after the entry of the log that says so: until then it may vouch for its successor."""
 
     keyid: str
     successor: str
@@ -70,6 +71,10 @@ class KeyRotated:
     def signed(self) -> bytes:
         """Return the bytes that the issuer signs."""
         return _ending(self)
+
+    def holds_us(self, time_us: int) -> int:
+        """Return from which log time on it holds, said by an entry of this log time."""
+        return self.since_us or time_us + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,11 @@ class KeyRevoked:
     def signed(self) -> bytes:
         """Return the bytes that the issuer signs."""
         return _ending(self)
+
+    def holds_us(self, time_us: int) -> int:
+        """Return from which log time on it holds; when it was said does not matter."""
+        del time_us
+        return self.since_us
 
 
 Ending = KeyRotated | KeyRevoked

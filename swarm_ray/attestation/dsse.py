@@ -81,11 +81,17 @@ def parse(data: bytes, *, canonical: bool = False) -> Envelope:
             stored envelope can change unseen.
 
     Raises:
-        IntegrityError: `attestation.malformed`.
+        IntegrityError: `attestation.malformed`, `attestation.truncated`,
+            `attestation.not_canonical`.
     """
     try:
         document = orjson.loads(data)
     except orjson.JSONDecodeError as error:
+        if data and error.pos >= len(data):
+            raise IntegrityError(
+                "attestation.truncated",
+                f"the envelope ends after {len(data)} bytes, within its JSON",
+            ) from error
         raise _malformed(f"it is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise _malformed("it is not a JSON object")
@@ -103,7 +109,11 @@ def parse(data: bytes, *, canonical: bool = False) -> Envelope:
         raise _malformed("a key signs twice")
     if envelope.to_bytes() != data:
         if canonical:
-            raise _malformed("it is not in canonical form")
+            raise IntegrityError(
+                "attestation.not_canonical",
+                "the envelope says what was signed, but was written anew: its bytes are not canonical",
+                hint="pass envelopes on as they came",
+            )
         _unique_keys(data)
     return envelope
 

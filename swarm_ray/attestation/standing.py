@@ -37,8 +37,8 @@ class Standings:
     enrolled: Enrolments
     words: Iterable[tuple[int, KeyEnrolled | Ending]]
     trusted: Collection[str] | None
-    ended: dict[str, Ending] = field(init=False, default_factory=dict)
-    """By keyid: of the endings that count, the one that holds from the earliest time."""
+    ended: dict[str, int] = field(init=False, default_factory=dict)
+    """By keyid: the earliest log time from which on an ending that counts holds."""
     _found: dict[str, list[Standing | IntegrityError]] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class Standings:
                 if isinstance(word, KeyEnrolled):
                     self._found.setdefault(word.keyid, []).append(self._judged(word, time_us))
                 elif self._has_say(word, time_us):
-                    self._end(word)
+                    self._end(word, time_us)
 
     def signer(self, keyid: str, role: str, time_us: int) -> Standing:
         """Return the certificate under which a key signed for a role at a log time.
@@ -61,8 +61,7 @@ class Standings:
         """
         mine = self._for_role(keyid, role)
         name = mine[-1][0].name
-        ending = self.ended.get(keyid)
-        if ending is not None and time_us >= ending.since_us:
+        if keyid in self.ended and time_us >= self.ended[keyid]:
             raise IntegrityError("key.revoked", f"the key of {role} {name!r} had been withdrawn")
         good = [
             found
@@ -142,10 +141,9 @@ class Standings:
             return False
         return True
 
-    def _end(self, word: Ending) -> None:
-        before = self.ended.get(word.keyid)
-        if before is None or word.since_us < before.since_us:
-            self.ended[word.keyid] = word
+    def _end(self, word: Ending, time_us: int) -> None:
+        since_us = word.holds_us(time_us)
+        self.ended[word.keyid] = min(since_us, self.ended.get(word.keyid, since_us))
 
 
 def _uncertified(role: str, name: str) -> IntegrityError:

@@ -55,8 +55,9 @@ class Execution:
 
     `output` commits to the output, or to the error text when `status` is not `ok`; `label`, `code`
     and `confidence_ppm` are the fields that decisions are taken on; `artifacts` are commitments.
-    `started_us` and `ended_us` are the host's own clock, a claim. `isolation` names what the
-    worker ran in.
+    `started_us` and `ended_us` are the host's own clock, a claim. `isolation` labels what the
+    worker ran in, `sandbox` are the digests of its description, empty when no worker ran; `model`
+    names the models that were asked.
     """
 
     status: str
@@ -75,6 +76,7 @@ class Execution:
     code: str = ""
     confidence_ppm: int = 0
     artifacts: tuple[str, ...] = ()
+    sandbox: str = ""
 
 
 def order_statement(order: WorkOrder, terms: Terms) -> bytes:
@@ -117,6 +119,7 @@ def execution_statement(order: WorkOrder, execution: Execution) -> bytes:
     subject = [_subject(name, execution.output)]
     for ordinal, artifact in enumerate(execution.artifacts):
         subject.append(_subject(f"artifact-{ordinal}", artifact))
+    seen = {"sandbox": execution.sandbox} if execution.sandbox else {}
     return encode_standard(
         {
             "_type": STATEMENT_TYPE,
@@ -145,6 +148,7 @@ def execution_statement(order: WorkOrder, execution: Execution) -> bytes:
                     "cpuUs": execution.cpu_us,
                     "tokens": execution.tokens,
                 },
+                **seen,
             },
             "predicateType": EXECUTION_PREDICATE,
             "subject": subject,

@@ -95,7 +95,9 @@ class KeyFolder:
             raise UsageError(
                 "key.no_root",
                 f"the root key of {self._settings.organisation} is not here",
-                hint=f"put it back as {self._root_pem} for as long as it is needed",
+                hint=f"put it back as {self._root_pem} for as long as it is needed"
+                if self.made
+                else "make one with `swarm-ray keys init`",
             )
         return load_signing_key(self._root_pem)
 

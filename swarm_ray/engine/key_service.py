@@ -26,9 +26,6 @@ from swarm_ray.errors import UsageError
 from swarm_ray.ledger.opening import open_reader
 from swarm_ray.ports.clock import Clock
 
-GRACE_US: Final = 10_000_000
-"""A replaced key counts a little longer, until a running coordinator has taken over the change."""
-
 
 @dataclass(frozen=True, slots=True)
 class KeyStanding:
@@ -136,26 +133,25 @@ class KeyService:
         Raises:
             UsageError: `key.not_rotated` for other roles, `key.no_root`, `key.in_service`.
         """
-        since_us = self._clock.now_us() + GRACE_US
         match role:
             case "root":
                 signer = self.files.root_signer()
                 before, after = self.files.rotate_root()
-                rotated = _rotated(signer, before.keyid, after.keyid, since_us)
+                rotated = _rotated(signer, before.keyid, after.keyid)
                 site = self.files.certify_site()
                 self._hand_over(before, after, site, rotated)
                 return after
             case "site":
                 before, after = self.files.rotate_site()
                 root = self.files.root_signer()
-                self._hand_over(after, _rotated(root, before.keyid, after.keyid, since_us))
+                self._hand_over(after, _rotated(root, before.keyid, after.keyid))
                 return after
             case "log":
                 path = self._settings.folder / "keys" / "log.pem"
                 old = own_key(path)
                 path.unlink()
                 _, site_key = self.files.site()
-                self._hand_over(_rotated(site_key, old.keyid, own_key(path).keyid, since_us))
+                self._hand_over(_rotated(site_key, old.keyid, own_key(path).keyid))
                 return None
             case _:
                 raise UsageError(
@@ -192,13 +188,15 @@ class KeyService:
         hand_over(self._settings.folder, changes)
 
 
-def _rotated(signer: Signer, old: str, new: str, since_us: int) -> KeyRotated:
-    event = KeyRotated(old, new, since_us, signer.public.keyid)
+def _rotated(signer: Signer, old: str, new: str) -> KeyRotated:
+    """Return that a key was replaced. It holds from when the log says so, not from now: who believes
+    only the old root must find it in order when it vouches for the new one."""
+    event = KeyRotated(old, new, 0, signer.public.keyid)
     return replace(event, signature=signer.sign(event.signed()).hex())
 
 
 def _state(one: KeyEnrolled, seen: Standings, now_us: int) -> str:
-    if one.keyid in seen.ended and seen.ended[one.keyid].since_us <= now_us:
+    if one.keyid in seen.ended and seen.ended[one.keyid] <= now_us:
         return "ended"
     if not one.issuer:
         return "uncertified"

@@ -64,22 +64,27 @@ def test_a_signature_by_another_hand_is_bad():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "code"),
     [
-        ("kind", "dispatch"),
-        ("run", "2" * 32),
-        ("swarm", "2" * 32),
-        ("epoch", 4),
-        ("batch", 8),
-        ("host", "eu/node-2/1"),
-        ("bundle", sha256(b"other")),
-        ("sequence", 2),
-        ("expires_us", 0),
+        ("kind", "dispatch", "wrong_kind"),
+        ("run", "2" * 32, "replayed"),
+        ("swarm", "2" * 32, "replayed"),
+        ("epoch", 4, "replayed"),
+        ("batch", 8, "replayed"),
+        ("host", "us/node-2/1", "wrong_site"),
+        ("bundle", sha256(b"other"), "wrong_bundle"),
+        ("sequence", 2, "replayed"),
+        ("expires_us", 0, "replayed"),
     ],
 )
-def test_the_envelope_of_another_batch_is_refused(field, value):
+def test_the_envelope_of_another_batch_is_refused(field, value, code):
     error = refusal(header=replace(HEADER, **{field: value}))
-    assert (error.code, error.fields["field"]) == ("attestation.wrong_batch", field)
+    assert (error.code, error.fields["field"]) == (f"attestation.{code}", field)
+
+
+def test_an_envelope_of_another_site_is_that_whatever_else_differs():
+    error = refusal(header=replace(HEADER, host="us/node-2/1", batch=8))
+    assert error.code == "attestation.wrong_site"
 
 
 def test_changed_missing_added_or_reordered_rows_are_noticed():
@@ -101,9 +106,27 @@ def test_an_expired_batch_is_refused_beyond_the_skew_of_clocks():
     batch.verify_batch(envelope, KEYS, endless, STATEMENTS, now_us=10**15)
 
 
-@pytest.mark.parametrize("data", [b"", b"{}", ENVELOPE[:-1], ENVELOPE + b" ", b" " + ENVELOPE])
-def test_anything_but_the_canonical_envelope_is_malformed(data):
+@pytest.mark.parametrize("data", [b"", b"{}", b"x" + ENVELOPE, ENVELOPE + b"}"])
+def test_what_is_no_envelope_is_malformed(data):
     assert refusal(data).code == "attestation.malformed"
+
+
+@pytest.mark.parametrize("kept", [1, 2, 50, len(ENVELOPE) // 2, len(ENVELOPE) - 1])
+def test_an_envelope_that_was_cut_is_truncated(kept):
+    assert refusal(ENVELOPE[:kept]).code == "attestation.truncated"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        ENVELOPE + b" ",
+        b" " + ENVELOPE,
+        json.dumps(json.loads(ENVELOPE)).encode(),
+        json.dumps(json.loads(ENVELOPE), separators=(",", ":"))[:-1].encode() + b',"x":1}',
+    ],
+)
+def test_an_envelope_that_was_written_anew_is_not_canonical(data):
+    assert refusal(data).code == "attestation.not_canonical"
 
 
 def test_an_envelope_of_another_type_is_malformed():

@@ -1,5 +1,6 @@
 """What a host delivers counts only if it is what was ordered, signed by that very host."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.core import events as ev
 from swarm_ray.engine.orders import result_header, result_statements
 from swarm_ray.ports.hosts import Delivery
+from swarm_ray.values.codec import encode_standard
 
 SKILL = "def sort(inputs, ctx):\n    return inputs['letter']\n"
 Spoil = Callable[[Delivery, list[Delivery]], Delivery]
@@ -64,14 +66,43 @@ def garbage(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return replace(delivery, envelope=b"{}")
 
 
+def truncated(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, envelope=delivery.envelope[:-7])
+
+
+def written_anew(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, envelope=json.dumps(json.loads(delivery.envelope)).encode())
+
+
+def forged_signature(delivery: Delivery, earlier: list[Delivery]) -> Delivery:
+    fields = json.loads(delivery.envelope)
+    fields["signatures"] = json.loads(earlier[0].envelope)["signatures"]
+    return replace(delivery, envelope=encode_standard(fields))
+
+
+def outputs_swapped(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    """A worker's result stands at its sibling's item; the bodies are those that the rows name."""
+    first, second, *others = delivery.outcome.rows
+    swapped = (
+        replace(first, output=second.output),
+        replace(second, output=first.output),
+        *others,
+    )
+    return replace(delivery, outcome=replace(delivery.outcome, rows=swapped))
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [
         (forged_label, "attestation.root_mismatch"),
         (forged_cost, "attestation.root_mismatch"),
         (forged_isolation, "attestation.root_mismatch"),
-        (other_sequence, "attestation.wrong_batch"),
-        (other_envelope, "attestation.wrong_batch"),
+        (outputs_swapped, "attestation.root_mismatch"),
+        (other_sequence, "attestation.replayed"),
+        (other_envelope, "attestation.replayed"),
+        (forged_signature, "attestation.bad_signature"),
+        (truncated, "attestation.truncated"),
+        (written_anew, "attestation.not_canonical"),
         (not_ordered, "desk.unordered_row"),
         (too_many_sub_agents, "desk.over_delegates"),
         (other_body, "desk.wrong_body"),
@@ -124,6 +155,24 @@ def test_a_delivery_signed_by_another_key_is_refused(town: Town):
         lambda: [one for one in town.events(run) if isinstance(one, ev.HostLost)], "the refusal"
     )
     assert lost.reason == "attestation.unknown_key"
+
+
+def test_a_delivery_signed_in_the_name_of_another_site_is_refused(town: Town):
+    def elsewhere(delivery: Delivery) -> Delivery:
+        parcel = next(p for p in town.hosts.parcels if p.order.batch == delivery.outcome.batch)
+        shell = town.hosts.shells[parcel.host]
+        header = result_header(parcel, delivery.outcome, parcel.order.epoch)
+        rows, isolation = delivery.outcome.rows, delivery.isolation
+        statements = result_statements(parcel, rows, shell.info, isolation)
+        moved = replace(header, host=f"elsewhere/{header.host}")
+        return replace(delivery, envelope=sign_batch(shell._key, moved, statements))
+
+    town.hosts.spoil = elsewhere
+    run = town.open(letters(SKILL), letters=["a"])
+    [lost] = town.until(
+        lambda: [one for one in town.events(run) if isinstance(one, ev.HostLost)], "the refusal"
+    )
+    assert lost.reason == "attestation.wrong_site"
 
 
 def test_a_delivery_that_comes_twice_counts_once(town: Town):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, KeyRotated, certify
+from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, certify
 from swarm_ray.attestation.checkpoint import open_checkpoint
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.attestation.note import NoteKey
@@ -147,8 +147,8 @@ def test_after_a_rotation_what_is_at_work_is_certified_anew(office: Office, role
     office.clock.ahead_us = 60_000_000
     roster = read_roster(office.store)
     trusted = {old["root"]}
-    assert isinstance(roster.under(trusted).ended[old[role]], KeyRotated)
     now_us = office.clock.now_us()
+    assert roster.under(trusted).ended[old[role]] < now_us
     assert roster.signer(HOST.keyid, "host", now_us, trusted)
     assert roster.signer(office.admin.log_key.keyid, "log", now_us, trusted)
     office.vigil.beat("alive")
@@ -167,6 +167,20 @@ def test_a_root_that_is_rotated_before_the_first_run_is_followed(tmp_path: Path)
         HOST.keyid, "host", office.clock.now_us(), {first.keyid}
     )
     office.store.close()
+
+
+@pytest.mark.parametrize("role", ["site", "root", "log"])
+def test_what_is_rotated_while_nothing_runs_is_followed_later(office: Office, role: str):
+    old = {one.role: one.keyid for one, _ in admin_events(office.store)}
+    office.keys.rotate(role)
+    office.clock.ahead_us = DAY_US // 3
+    office.start()
+    office.vigil.take_changes()
+    office.admin.joined(INFO)
+    roster, now_us, trusted = read_roster(office.store), office.clock.now_us() + 1, {old["root"]}
+    assert roster.signer(HOST.keyid, "host", now_us, trusted)
+    assert roster.signer(office.admin.log_key.keyid, "log", now_us, trusted)
+    assert roster.under(trusted).ended.keys() == {old[role]}
 
 
 def test_a_site_whose_root_is_kept_elsewhere_goes_on(office: Office, tmp_path: Path):
