@@ -21,14 +21,12 @@ from swarm_ray.client.starting import map as swarm_map
 from swarm_ray.config import read_settings
 from swarm_ray.core.events import Dispatched, Settled
 from swarm_ray.engine.history import read_entry
-from swarm_ray.runtime.actors import start_coordinator
 from swarm_ray.runtime.cluster import FAILURE_DETECTION
+from swarm_ray.testing.nodes import coordinator_on
 from swarm_ray.testing.servers import make_bucket, object_server, postgres_server, tell_boto3
 
 STORE_BYTES = 80 * 2**20
 LOOK_S = 0.05
-SETTLE_S = 3.0
-"""A node that its neighbours have not heard of yet is passed over for the coordinator."""
 PATIENCE_S = 120.0
 
 
@@ -72,13 +70,9 @@ def _moved(
 ) -> dict[str, Any]:
     settings = session.settings
     ray.init(address=cluster.address, namespace="swarm_ray", log_to_driver=False)
-    time.sleep(SETTLE_S)
-    start_coordinator(settings, away.node_id)
+    coordinator_on(settings, away.node_id)
     service = session.service()
     raylets = [info.process.pid for info in away.all_processes["raylet"]]
-    moving = [pid for raylet in raylets for pid in descendants(raylet)]
-    if service.ready()["pid"] not in moving:
-        raise RuntimeError("the coordinator is not on the node that is to die")
     handle = swarm_map(swarms.pause, [sleep_ms / 1000] * items, concurrency=8)
     log: list[tuple[Any, int]] = []
 

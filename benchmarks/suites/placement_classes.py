@@ -19,9 +19,10 @@ from itertools import cycle
 import numpy as np
 
 from benchmarks.figures import Figure, median
-from swarm_placement import Plan, check_plan, solve, whole
+from swarm_placement import Plan, check_plan, solve
 from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance
+from swarm_placement.placing import whole
 from swarm_placement.placing.exact import improved
 from swarm_placement.program.problem import problem
 from swarm_placement.program.relaxation import Relaxation

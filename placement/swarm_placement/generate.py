@@ -69,8 +69,7 @@ def generate(recipe: Recipe) -> Instance:
     Raises:
         UsageError: for a load outside (0, 1], or fewer items than classes.
     """
-    if not 0 < recipe.load <= 1:
-        raise UsageError("generate.load", "load", "The load must be in (0, 1].", "Use e.g. 0.8.")
+    _check_load(recipe)
     if recipe.family != "distinct" and recipe.items < recipe.classes:
         raise UsageError(
             "generate.items",
@@ -93,11 +92,36 @@ def generate(recipe: Recipe) -> Instance:
     if recipe.items * recipe.sites <= LARGE_ARCS:
         return _with_load(_placeable(_spread(rng, raw)), recipe.load)
     eased = _placeable(raw)
-    part = eased.classes[:MEASURED_TYPES]
-    scale = recipe.items / sum(one.items for one in part)
-    known = tuple(replace(one, items=max(1, round(one.items * scale))) for one in part)
-    loaded = _with_load(replace(eased, classes=known), recipe.load)
-    return _spread(rng, replace(eased, sites=loaded.sites))
+    return _spread(rng, _with_load_of_some(eased, eased.classes[:MEASURED_TYPES], recipe))
+
+
+def on_sites(classes: tuple[ItemClass, ...], recipe: Recipe) -> Instance:
+    """Return items that come from elsewhere on the sites of a recipe, at its load, as measured on
+    a hundred of them that are spread evenly over the durations.
+
+    Raises:
+        UsageError: for a load outside (0, 1].
+    """
+    _check_load(recipe)
+    rng = np.random.default_rng([recipe.seed, FAMILIES.index(recipe.family)])
+    swarm = Swarm(_last_s(classes), min_success_ratio=0.95)
+    eased = _placeable(Instance(swarm, classes, _sites(rng, recipe), MODELS))
+    ranked = sorted(eased.classes, key=lambda one: one.work_s)
+    step = max(1, len(ranked) // MEASURED_TYPES)
+    return _with_load_of_some(eased, tuple(ranked[step // 2 :: step]), recipe)
+
+
+def _check_load(recipe: Recipe) -> None:
+    if not 0 < recipe.load <= 1:
+        raise UsageError("generate.load", "load", "The load must be in (0, 1].", "Use e.g. 0.8.")
+
+
+def _with_load_of_some(instance: Instance, some: tuple[ItemClass, ...], recipe: Recipe) -> Instance:
+    """Scale the slots as `_with_load` does for some of the classes, taken as if they were all."""
+    scale = recipe.items / sum(one.items for one in some)
+    known = tuple(replace(one, items=max(1, round(one.items * scale))) for one in some)
+    loaded = _with_load(replace(instance, classes=known), recipe.load)
+    return replace(instance, sites=loaded.sites)
 
 
 def _last_s(classes: tuple[ItemClass, ...]) -> float:

@@ -6,7 +6,8 @@ import pytest
 from ray_story import Tenant, until
 
 from swarm_ray.client.session import Session
-from swarm_ray.runtime.actors import start_coordinator
+from swarm_ray.engine.history import read_entry
+from swarm_ray.testing.nodes import coordinator_on
 
 pytestmark = pytest.mark.servers
 
@@ -22,7 +23,7 @@ def test_a_coordinator_whose_node_dies_goes_on_on_another(tenant: Tenant, server
     ledger, bodies = servers
     tenant.settings = replace(tenant.settings, ledger=ledger, bodies=bodies, lease_s=3)
     tenant.session = Session(tenant.settings)
-    start_coordinator(tenant.settings, tenant.keeper.add("away"))
+    coordinator_on(tenant.settings, tenant.keeper.add("away"))
     handle = tenant.map(slow, list(range(100)), concurrency=4)
     until(lambda: len(tenant.settled(handle.id)) > 10, "some results")
     before = tenant.settled(handle.id)
@@ -31,3 +32,5 @@ def test_a_coordinator_whose_node_dies_goes_on_on_another(tenant: Tenant, server
     after = tenant.settled(handle.id)
     assert after[: len(before)] == before
     assert len(after) == len(set(after))
+    entries = tenant.service.entries(handle.id, 0, 0).entries
+    assert len({read_entry(data)[1]["epoch"] for data in entries}) == 2, "nobody took over"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import write_readme
-from benchmarks.__main__ import names, takes_peers
+from benchmarks.__main__ import names, takes
 from benchmarks.figures import Figure, Report, write_json
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +37,7 @@ def test_a_suite_can_be_run_quickly_and_says_what_it_does(name: str) -> None:
 
 
 def test_peers_are_refused_where_there_is_nothing_to_install() -> None:
-    assert takes_peers(importlib.import_module("benchmarks.suites.noop"))
+    assert takes(importlib.import_module("benchmarks.suites.noop"), "peers")
     done = ask("codec", "--peers")
     assert done.returncode == 2
     assert "compares with nothing" in done.stderr
