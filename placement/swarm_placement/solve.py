@@ -112,4 +112,4 @@ def _distinct(instance: Instance, exact_s: float) -> Plan:
         merged, members = equal.merge(instance)
         if len(merged.classes) <= MOST_CLASSES:
             return equal.split(instance, members, _classes(merged, exact_s))
-    return distinct.placed(instance)
+    return distinct.placed(instance, exact_s)

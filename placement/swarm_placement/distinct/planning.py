@@ -18,6 +18,7 @@ from swarm_placement.distinct import (
     residue,
     superclasses,
     widening,
+    windows,
 )
 from swarm_placement.distinct.assembly import assemble
 from swarm_placement.distinct.dividing import divided
@@ -29,8 +30,9 @@ from swarm_placement.program.problem import PENALTY_FACTOR
 Floats = NDArray[np.float64]
 
 
-def placed(instance: Instance) -> Plan:
-    """Return a plan of a sound instance, item by item."""
+def placed(instance: Instance, exact_s: float = 0.0) -> Plan:
+    """Return a plan of a sound instance, item by item; the more seconds `exact_s` may be spent, the
+    more arcs prices for windows are worked out for."""
     everyone = items(instance)
     target = superclasses.target(
         everyone.pattern.size, len(options(instance)), len(everyone.sample)
@@ -56,6 +58,9 @@ def placed(instance: Instance) -> Plan:
     known = necessary.from_rows(
         instance, whole, prices, limits, float(terms.sum()), share.budget_usd
     )
+    if everyone.of_class.size * forms.site.size <= windows.MOST_ARCS * exact_s:
+        better = windows.best(instance, forms, everyone, limits, share.budget_usd)
+        known = max(known, better, key=lambda one: one.lower_usd)
     lower = float(terms.sum()) - prices.charged_usd(rows, site_most, share.budget_usd)
     plan = bidding.Assignment(found, rows, everyone, domain, most, site_most)
     group = np.repeat(np.arange(begin.size - 1), np.diff(begin))

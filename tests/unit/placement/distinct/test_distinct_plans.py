@@ -39,10 +39,29 @@ def individuals(recipe: Recipe) -> Instance:
     )
 
 
+@pytest.mark.parametrize("exact_s", [0.0, 1.0])
 @pytest.mark.parametrize("seed", range(40))
-def test_everything_that_can_occur_in_a_tiny_instance_is_planned_soundly(seed: int) -> None:
+def test_everything_that_can_occur_in_a_tiny_instance_is_planned_soundly(
+    seed: int, exact_s: float
+) -> None:
     instance = tiny(seed)
-    assert check_plan(instance, placed(instance)) == [], f"seed {seed}"
+    assert check_plan(instance, placed(instance, exact_s)) == [], f"seed {seed}"
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_no_plan_on_time_is_below_the_bound_of_windows(seed: int) -> None:
+    instance = tiny(seed)
+    plan, other = placed(instance, 1.0), solve(instance)
+    if not other.bound.unplaced:
+        assert plan.bound.lower_usd <= other.bound.cost_usd * (1 + 1e-9), f"seed {seed}"
+
+
+def test_prices_made_for_windows_prove_more_than_those_of_the_rows() -> None:
+    instance = individuals(Recipe(600, 12, 10, load=0.9, family="tight", seed=4))
+    rows, windows = placed(instance), placed(instance, 1.0)
+    assert check_plan(instance, windows) == []
+    assert windows.bound.gap < 0.5 * rows.bound.gap
+    assert (rows.option == windows.option).all()
 
 
 @pytest.mark.parametrize("seed", range(40))
