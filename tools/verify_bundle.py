@@ -30,7 +30,7 @@ COMMITMENTS = (*COMMITMENTS.split(), "result", "report", "arguments")
 KINDS = """run.opened swarm.opened step.refused placed dispatched attempts.settled host.lost timer
 items.stranded cancel.asked decided swarm.converged converge.refused effect.settled run.resumed
 run.closed key.enrolled key.rotated key.revoked host.left anchor.kept anchor.failed effect.proposed
-effect.granted effect.refused effect.started effect.ended"""
+effect.granted effect.refused effect.started effect.ended sandbox.seen"""
 INTEGER = """(?:.*_)?(us|microusd|tokens|ppm)|alike|attempt|batch|domains|epoch|item|lanes|lease|round
 |rule|semantics|sequence|serial|size|slots|sub_agents""".replace("\n", "")
 TYPES = dict.fromkeys(("rows", "assignments", "attempts"), (list,)) | {"failed": (bool,)}
@@ -40,7 +40,7 @@ INDEX["log.heartbeat"] = "epoch every_us kind state time_us"
 CERTIFICATE = "isolation issuer name organisation role signature site"
 CERTIFICATE = dict.fromkeys(CERTIFICATE.split(), "") | {"serial": 0, "slots": 0}
 CERTIFICATE |= {"not_after_us": 0, "not_before_us": 0}
-TALLY = {"batches", "rows", "unsigned", "unknown_inputs"}
+TALLY, OF_ROWS = {"batches", "rows", "unsigned", "unknown_inputs"}, ("output", "error", "extras")
 FATES = "done", "failed", "refused", "unknown", "cancelled", "deadline", "budget"
 FRAME = rb'{(?:"acted":[^]]*],)?"epoch":([0-9]+),"event":.*"time_us":([0-9]+)}'
 SETTLED, KNOWN, PLACE = b'"kind":"attempts.settled"', set(), [""]  # ... what is being looked at
@@ -68,16 +68,16 @@ integer = lambda text: int(text) if abs(int(text[:18])) < 2**53 else need(0, f"i
 encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode
 
 
-def roots(leaves, sizes):  # RFC 6962, over the first so many leaf hashes; sizes ascend
-    peaks, count, found = [], 0, []
+def roots(leaves, sizes):  # RFC 6962, over the first so many leaf hashes
+    levels, found = [leaves], []
+    while len(below := levels[-1]) > 1:
+        pairs = zip(below[::2], below[1::2])
+        levels.append([sha256(b"\x01" + one + two).digest() for one, two in pairs])
     for size in sizes:
-        for leaf in leaves[count:size]:
-            at, count = count, count + 1
-            while at & 1:
-                leaf, at = sha256(b"\x01" + peaks.pop() + leaf).digest(), at >> 1
-            peaks.append(leaf)
-        result = peaks[-1] if peaks else sha(b"")
-        for peak in reversed(peaks[:-1]):
+        full = [bit for bit in range(size.bit_length()) if size >> bit & 1]
+        peaks = [levels[bit][(size >> bit) - 1] for bit in full] or [sha(b"")]
+        result = peaks[0]
+        for peak in peaks[1:]:
             result = sha(b"\x01" + peak + result)
         found.append(result)
     return found
@@ -142,10 +142,8 @@ def read_container(data):
         start, end = at + 512, at + 512 + info.size
         at = end + -info.size % 512
         fits = block == info.tobuf(tarfile.USTAR_FORMAT) and data[end:at] == bytes(at - end)
-        need(
-            fits and name > before and name.isascii(),
-            f"This file is damaged or was changed near its part {name[:80]!r}.",
-        )
+        why = f"This file is damaged or was changed near its part {name[:80]!r}."
+        need(fits and name > before and name.isascii(), why)
         files[name], before = bytes(data[start:end]), name
     need(bytes(data[at:]) == bytes(1024), "This file was cut off, or added to at its end.")
     return files
@@ -281,8 +279,7 @@ def check_seal(seal, leaves, roster, time_us, trusted):
     fits = found and name == origin and base64.b64encode(key_id + signature).decode() == line
     need(fits, "it is not written as a seal is")
     root = base64.b64encode(roots(leaves, [len(leaves)])[0]).decode()
-    fits = [str(len(leaves)), root] == [sealed, digest]
-    need(fits, f"it seals {sealed} entries, and not those {len(leaves)} that are here")
+    need([str(len(leaves)), root] == [sealed, digest], "it seals other entries than those here")
     for keyid, key in roster.keys.items():
         named = origin in [one["name"] for one in roster.enrolled[keyid] if one["role"] == "log"]
         if named and sha(f"{origin}\n\x01".encode() + key.raw)[:4] == key_id:
@@ -302,7 +299,7 @@ class Run:
     def __init__(self, files, entries, roster):
         self.entries, self.roster, self.opened = entries, roster, {}
         self.items, self.swarms, self.sent, self.effects, self.named = {}, {}, {}, [], {}
-        self.settled, self.status, before = [], "open", (0, 0)
+        self.settled, self.status, self.seen, before = [], "open", {}, (0, 0)
         for seq, data in enumerate(entries):
             PLACE[:] = [f"Entry {seq} of the run log"]
             epoch, time_us = map(int, re.fullmatch(FRAME, data, re.DOTALL).groups())
@@ -316,20 +313,23 @@ class Run:
             need((kind == "run.opened") == (seq == 0), "a run is opened by its first entry alone")
             if not seq:
                 self.opened, known = event, re.fullmatch("[0-9a-f]{32}", event["run"])
-                need(
-                    known and event.get("semantics", 1) == 1, "it is no run that one can read here"
-                )
+                known = known and event.get("semantics", 1) == 1
+                need(known, "it is no run that one can read here")
             elif kind == "swarm.opened":
                 self.swarms[event["swarm"]] = event
                 if data := files.pop(f"items/{event['swarm']}", None):
                     self.items[event["swarm"]] = data.hex()
                     leaves = [leaf_hash(data[at : at + 32]) for at in range(0, len(data), 32)]
-                    same = roots(leaves, [event["items"]])[0].hex() == event["root"]
+                    same = roots(leaves, [len(leaves)])[0].hex() == event["root"]
                     need(same and len(data) == 32 * event["items"], "it names other items")
             elif kind == "dispatched":
                 self.sent[event["swarm"], event["batch"]] = (seq, epoch, event)
             elif kind == "effect.settled":
                 self.effects.append(event)
+            elif kind == "sandbox.seen":
+                same = sha(event["description"].encode()).hex() == event["digest"]
+                need(same, "it describes another sandbox than the one that it names")
+                self.seen.setdefault(event["digest"], seq)
             self.status = FATES[FATES.index(event["status"])] if kind == "run.closed" else "open"
             if found := bodies_of(event):
                 self.named = found | self.named
@@ -339,10 +339,10 @@ class Run:
         host, rows = event["host"], [typed(row) for row in event["rows"]]
         ordered = dict(zip(sent["items"], sent["attempts"]))
         fits = [row["attempt"] for row in rows] == [ordered.get(row["item"]) for row in rows]
-        need(
-            fits and sent_seq < seq and sent["host"] == host,
-            f"it holds results of {host} that nobody ordered there",
-        )
+        fits = fits and sent_seq < seq and sent["host"] == host
+        need(fits, f"it holds results of {host} that nobody ordered there")
+        seen = [self.seen.get(one, seq) < seq for one in event.get("sandbox", "").split()]
+        need(all(seen), "it names a sandbox that no entry before it describes")
         if not event.get("envelope"):
             need(host not in self.roster.signs, f"{host} signs its results, these are not signed")
             return {"unsigned": len(rows)}
@@ -363,7 +363,8 @@ class Run:
         context, items = self.swarms[swarm].get("context", ""), self.items[swarm]
         seed, mark = sent.get("nonce", "").encode(), '{"digest":{"swarmRayCommitment":"'
         host, site, organisation = (quoted(by[one]) for one in ("name", "site", "organisation"))
-        isolation = quoted(event.get("isolation", ""))
+        isolation, sandbox = quoted(event.get("isolation", "")), event.get("sandbox", "")
+        sandbox = f'"sandbox":{quoted(sandbox)},' if sandbox else ""
         for row in event["rows"]:
             item, attempt, get = row["item"], row["attempt"], row.get
             nonce = sha256(b"%b/%d/%d" % (seed, item, attempt)).hexdigest()[:32]
@@ -376,8 +377,8 @@ class Run:
                 f'{get("confidence_ppm", 0)},"context":"{context}","endedUs":'
                 f'{start + get("duration_us", 0)},"host":{host},"input":'
                 f'"{items[64 * item : 64 * item + 64]}","isolation":{isolation},"item":{item},'
-                f'"label":{quoted(get("label", ""))},"model":"","nonce":'
-                f'"{nonce}","organisation":{organisation},"run":"{run}","site":{site},'
+                f'"label":{quoted(get("label", ""))},"model":{quoted(get("model", ""))},"nonce":'
+                f'"{nonce}","organisation":{organisation},"run":"{run}",{sandbox}"site":{site},'
                 f'"startedUs":{start},"status":"{row["status"]}","swarm":"{swarm}","usage":'
                 f'{{"costMicrousd":{get("microusd", 0)},"cpuUs":{get("cpu_us", 0)},"tokens":'
                 f'{get("tokens", 0)}}}}},"predicateType":"https://swarm-ray.dev/attestation/'
@@ -404,7 +405,7 @@ def one_result(seq):
         counts = WORK.check_batch(seq, event, time_us)
     except FLAWS as error:
         raise Refused(error) from None
-    return counts, {row[key]: key for row in event["rows"] for key in COMMITMENTS if row.get(key)}
+    return counts, {row[key]: key for row in event["rows"] for key in OF_ROWS if row.get(key)}
 
 
 def check_effects(rows, run, stand):
@@ -448,9 +449,8 @@ def check(data, trusted, jobs=1):
         for name, body in here.items():
             same = name in named and sha(body).hex() == name
             need(same, f"The body {name[:16]} was altered, or does not belong here.")
-        sizes = {name: len(entries) for name, (entries, _) in logs.items()} | {
-            "effects": len(effects)
-        }
+        sizes = {name: len(entries) for name, (entries, _) in logs.items()}
+        sizes["effects"] = len(effects)
         about = {"format": "swarm-ray-bundle/1", "run": run.opened["run"], "sizes": sizes}
         fits = encode(about).encode() == contents and not files
         need(fits, f"The table of contents does not fit: {[*files] or 'it says other things'}.")

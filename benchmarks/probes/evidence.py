@@ -22,6 +22,7 @@ from swarm_ray.core.events import (
     Row,
     RunClosed,
     RunOpened,
+    SandboxSeen,
     Settled,
     SwarmOpened,
     event_to_record,
@@ -35,6 +36,8 @@ from swarm_ray.evidence.copy import Copy, copy_of, files_of
 from swarm_ray.ledger.rules import checkpoint_entry
 from swarm_ray.ports.hosts import HostInfo, Parcel
 from swarm_ray.ports.log import Head
+from swarm_ray.ports.sandbox import Isolation
+from swarm_ray.sandbox.description import Image, description_of
 from swarm_ray.values.codec import encode
 from swarm_ray.values.digests import Digest, sha256
 from swarm_ray.values.merkle import leaf_hash, verify_inclusion
@@ -46,6 +49,12 @@ ORIGIN = "swarm-ray.dev/bench/default/0000000000000000"
 ROWS = 64
 HOST = SigningKey.from_seed(b"\x04" * 32)
 INFO = HostInfo("eu-1", "eu", "bench", 16, HOST.public.raw, "shared-kernel")
+MODEL = "gpt-4o-mini@https://api.example.org/v1"
+DESCRIPTION = description_of(
+    Isolation(INFO.isolation, "landlock", ("mnt", "pid", "net"), 6, True),
+    Image("Linux 6.12.1", "x86_64", sha256(b"packages"), sha256(b"program"), "CPython 3.12.4"),
+)
+SANDBOX = sha256(DESCRIPTION.encode())
 VERIFIER = Path(__file__).parents[2] / "tools" / "verify_bundle.py"
 
 
@@ -69,9 +78,15 @@ def rows_of(batch: int, count: int) -> tuple[Row, ...]:
             cpu_us=180_000 + item,
             start_us=1_700_000_000_000_000 + item,
             duration_us=250_000,
+            model=MODEL,
         )
         for item in range(batch * ROWS, batch * ROWS + count)
     )
+
+
+def statements_of(parcel: Parcel, rows: tuple[Row, ...]) -> list[bytes]:
+    """Return what the host signs for rows."""
+    return result_statements(parcel, rows, INFO, INFO.isolation, SANDBOX)
 
 
 def copy_with(rows: int) -> Copy:
@@ -109,6 +124,7 @@ def copy_with(rows: int) -> Copy:
             ),
             now_us,
         ),
+        entry(SandboxSeen(SANDBOX, DESCRIPTION), now_us),
     ]
     for batch in range((rows + ROWS - 1) // ROWS):
         some = rows_of(batch, min(ROWS, rows - batch * ROWS))
@@ -132,7 +148,7 @@ def copy_with(rows: int) -> Copy:
             reads={},
         )
         header = result_header(parcel, Outcome(batch + 1, RUN, SWARM, batch + 1, some), 1)
-        statements = result_statements(parcel, some, INFO, INFO.isolation)
+        statements = statements_of(parcel, some)
         signature = batch_signature(sign_batch(HOST, header, statements))
         settled = Settled(
             SWARM,
@@ -143,6 +159,7 @@ def copy_with(rows: int) -> Copy:
             signature.sig.hex(),
             signature.keyid,
             INFO.isolation,
+            SANDBOX,
         )
         run += [entry(sent, now_us), entry(settled, now_us)]
     run.append(entry(RunClosed("done", digest), now_us))
@@ -217,13 +234,13 @@ def signing(batches: int) -> dict[str, object]:
     some = rows_of(0, ROWS)
     header = result_header(parcel, Outcome(1, RUN, SWARM, 1, some), 1)
     keys = {HOST.keyid: HOST.public}
-    envelope = sign_batch(HOST, header, result_statements(parcel, some, INFO, INFO.isolation))
+    envelope = sign_batch(HOST, header, statements_of(parcel, some))
 
     def sign() -> None:
-        sign_batch(HOST, header, result_statements(parcel, some, INFO, INFO.isolation))
+        sign_batch(HOST, header, statements_of(parcel, some))
 
     def verify() -> None:
-        verify_batch(envelope, keys, header, result_statements(parcel, some, INFO, INFO.isolation))
+        verify_batch(envelope, keys, header, statements_of(parcel, some))
 
     found = {}
     for name, work in (("sign", sign), ("verify", verify)):

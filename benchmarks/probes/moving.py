@@ -22,7 +22,7 @@ from swarm_ray.config import read_settings
 from swarm_ray.core.events import Dispatched, Settled
 from swarm_ray.engine.history import read_entry
 from swarm_ray.runtime.cluster import FAILURE_DETECTION
-from swarm_ray.testing.nodes import coordinator_on
+from swarm_ray.runtime.nodes import coordinator_on
 from swarm_ray.testing.servers import make_bucket, object_server, postgres_server, tell_boto3
 
 STORE_BYTES = 80 * 2**20

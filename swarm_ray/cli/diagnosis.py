@@ -11,9 +11,13 @@ import tempfile
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from swarm_ray.config import Settings
+from swarm_ray.values.digests import sha256
+
+if TYPE_CHECKING:
+    from swarm_ray.sandbox.probe import ProbeResult
 
 OLDEST: Final = (3, 11)
 FREE_BYTES: Final = 1 << 30
@@ -24,7 +28,8 @@ class Check:
     """One thing that was tried.
 
     `needed` says that no run works without it, `remedy` what helps when it is not well, `better`
-    what would improve it when it is.
+    what would improve it when it is. `description` is that of a sandbox, whose digest attestations
+    name, as JSON.
     """
 
     name: str
@@ -33,6 +38,7 @@ class Check:
     remedy: str = ""
     needed: bool = False
     better: str = ""
+    description: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""
@@ -119,19 +125,25 @@ def _shared_memory() -> Check:
     )
 
 
+def _sandbox(found: "ProbeResult") -> Check:
+    from swarm_ray.sandbox.description import described
+
+    description = described(found.isolation) if found.works and found.isolation else ""
+    digest = f"; digest {sha256(description.encode())}" if description else ""
+    return Check(
+        f"sandbox {found.name}",
+        found.works,
+        found.detail + digest,
+        found.improvement,
+        better=found.improvement,
+        description=description,
+    )
+
+
 def _sandboxes(settings: Settings) -> list[Check]:
     from swarm_ray.sandbox.probe import probe
 
-    found = [
-        Check(
-            f"sandbox {one.name}",
-            one.works,
-            one.detail,
-            one.improvement,
-            better=one.improvement,
-        )
-        for one in probe()
-    ]
+    found = [_sandbox(one) for one in probe()]
     usable = [check.name.removeprefix("sandbox ") for check in found if check.ok]
     chosen = settings.isolation
     allowed = chosen == "none" or (bool(usable) if chosen == "auto" else chosen in usable)

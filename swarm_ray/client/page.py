@@ -166,12 +166,15 @@ def _effects(view: RunView, bodies: Bodies) -> Markup | None:
 
 
 def _footer(view: RunView) -> Markup:
-    isolation = sorted({one.isolation for swarm in view.swarms for one in swarm.attempts} - {""})
+    attempts = [one for swarm in view.swarms for one in swarm.attempts]
+    isolation = sorted({one.isolation for one in attempts} - {""})
+    digests = sorted({digest for one in attempts for digest in one.sandbox.split()})
+    sandbox = f" (sandbox {', '.join(digest[:12] for digest in digests)})" if digests else ""
     lines = [
         f"Run {view.run}, version {view.version} of the process.",
         f"Bundle {view.bundle}.",
         f"{plural(view.entries, 'entry').replace('entrys', 'entries')} in the log;"
-        f" isolation of its workers: {', '.join(isolation) or 'none has run'}.",
+        f" isolation of its workers: {', '.join(isolation) or 'none has run'}{sandbox}.",
     ]
     told = [element("p", line, class_="soft") for line in lines]
     command = element("code", f"swarm-ray story {view.run[-8:]}")

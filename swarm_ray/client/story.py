@@ -171,17 +171,23 @@ def _block(value: Any) -> list[str]:
     return [f"    {line}" for line in shown(value, VALUE_CHARACTERS, indent=True).split("\n")]
 
 
+def _sandbox(one: AttemptView) -> str:
+    digests = " or ".join(digest[:12] for digest in one.sandbox.split())
+    return f", sandbox {digests}" if digests else ""
+
+
 def _attempt_lines(view: RunView, one: AttemptView, bodies: Bodies) -> list[str]:
     cost = f", {plural(one.tokens, 'token')}, {money(one.microusd)}" if one.tokens else ""
     agents = f", {plural(one.sub_agents, 'sub-agent')}" if one.sub_agents else ""
+    model = f"; it asked {one.model}" if one.model else ""
     head = (
         f"{_offset(one.dispatched_us - view.opened_us)}  attempt {one.attempt} went to {one.host}"
-        f" (isolation {one.isolation or 'unknown'})"
+        f" (isolation {one.isolation or 'unknown'}{_sandbox(one)})"
     )
     fate = "succeeded" if one.status == "ok" else f"ended as {one.status} ({one.code})"
     tail = (
         f"{_offset(one.settled_us - view.opened_us)}  it {fate} after"
-        f" {duration(one.duration_us)}{cost}{agents}"
+        f" {duration(one.duration_us)}{cost}{agents}{model}"
     )
     lines = [head, tail]
     if one.error:

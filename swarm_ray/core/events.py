@@ -1,8 +1,8 @@
 """What can happen to a run, as frozen values; each becomes one entry of the run log.
 
 Decides the fields of every entry kind and nothing else. All numbers are integers and all texts
-are ids, digests, commitments or short slugs; bodies (inputs, outputs, error texts) stay beside
-the log and are named here by their commitment. `docs/formats/events.md` lists the same table.
+are ids, digests, commitments or short words (what a sandbox is, is said in full); bodies (inputs,
+outputs, error texts) stay beside the log and are named here by their commitment. `docs/formats/events.md` lists the same table.
 """
 
 from dataclasses import dataclass
@@ -108,7 +108,8 @@ class Row:
     """How one attempt ended. `label` is the declared projection of the output (vote class,
     reaction word); `output`, `error` are commitments; times are the host's claims. `alike` is the
     first attempt at the item that gave an equal output, as the coordinator compared them, `rule`
-    the number, from 1, of the first rule of the swarm that the output does not satisfy."""
+    the number, from 1, of the first rule of the swarm that the output does not satisfy, `model`
+    names the models that were asked."""
 
     item: int
     attempt: int
@@ -128,12 +129,14 @@ class Row:
     extras: str = ""
     alike: int = 0
     rule: int = 0
+    model: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
     """Verified results of one batch, or a part of it; `envelope` is the host's signature over
-    the statements of these rows (base64 of the DSSE signature), `sequence` the host's counter."""
+    the statements of these rows (hexadecimal), `sequence` the host's counter, `sandbox` the digests
+    of what the workers ran in."""
 
     swarm: str
     batch: int
@@ -143,6 +146,16 @@ class Settled:
     envelope: str = ""
     keyid: str = ""
     isolation: str = ""
+    sandbox: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSeen:
+    """What workers run in, before the first results that name it: `digest` is the SHA-256 of
+    `description`, which is canonical JSON."""
+
+    digest: str
+    description: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +257,7 @@ Event = (
     | Placed
     | Dispatched
     | Settled
+    | SandboxSeen
     | HostLost
     | Stranded
     | TimerFired
@@ -263,6 +277,7 @@ KINDS: dict[str, type[Event]] = {
     "placed": Placed,
     "dispatched": Dispatched,
     "attempts.settled": Settled,
+    "sandbox.seen": SandboxSeen,
     "host.lost": HostLost,
     "items.stranded": Stranded,
     "timer": TimerFired,

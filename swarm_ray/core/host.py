@@ -4,13 +4,19 @@ Decides order, lanes, duplicates, epochs, acknowledgement and lease expiry. It s
 and sends nothing: its shell performs `Start` and `Kill` and carries `Outcome`s away.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from swarm_ray.core.events import Row
 from swarm_ray.errors import Busy, IntegrityError
+from swarm_ray.values.codec import MAX_ENTRY_BYTES, encode
+from swarm_ray.values.records import to_record
 
 OUTCOME_ROWS = 64
+OUTCOME_BYTES = MAX_ENTRY_BYTES - 2_048
+"""Rows of one entry together; the rest is for all that stands around them."""
+JUDGED_BYTES = 100
+"""What the coordinator may add to a row: `alike`, `rule` and the commitment of a reason."""
 REMEMBERED = 100_000
 
 Key = tuple[str, str, int, int]
@@ -216,12 +222,11 @@ class Host:
             self.lanes.pop(work, None)
 
     def collect(self) -> list[Outcome]:
-        """Number the rows that are not out yet and return them as outcomes of <= 64 rows."""
+        """Number the rows that are not out yet and return them as outcomes that fit an entry."""
         fresh: list[Outcome] = []
         for (run, swarm, batch), rows in self.done.items():
-            for start in range(0, len(rows), OUTCOME_ROWS):
+            for part in _parts(rows):
                 self.sequence += 1
-                part = tuple(rows[start : start + OUTCOME_ROWS])
                 fresh.append(Outcome(self.sequence, run, swarm, batch, part))
         self.done.clear()
         self.unacknowledged.update((outcome.sequence, outcome) for outcome in fresh)
@@ -240,3 +245,19 @@ class Host:
     def expired(self, now_us: int) -> bool:
         """Say whether the lease ran out: kill everything and exit."""
         return bool(self.lease_until_us) and now_us > self.lease_until_us
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[tuple[Row, ...]]:
+    """Yield rows as they stand in entries: at most 64 together, and fewer where a worker made them
+    long, for it chooses label and model."""
+    part: list[Row] = []
+    left = OUTCOME_BYTES
+    for row in rows:
+        size = len(encode(to_record(row))) + JUDGED_BYTES
+        if part and (len(part) == OUTCOME_ROWS or size > left):
+            yield tuple(part)
+            part, left = [], OUTCOME_BYTES
+        part.append(row)
+        left -= size
+    if part:
+        yield tuple(part)

@@ -59,6 +59,8 @@ class Run(Walk):
                 return self._on_swarm(event.swarm, now_us, lambda s: s.dispatched(event))
             case ev.Settled():
                 return self._on_swarm(event.swarm, now_us, lambda s: s.settled(event, now_us))
+            case ev.SandboxSeen():
+                return self._described(event.digest)
             case ev.HostLost():
                 return self._host_lost(event, now_us)
             case ev.Stranded():

@@ -21,6 +21,7 @@ class Walk:
 
     `pending` is the command whose answer the step waits for, `ending` the (status, code) that a
     cancel or a deadline has already decided, `questions` holds (question, log time) by key.
+    `sandboxes` are the digests that an entry describes; nothing is decided on them.
     """
 
     plan: Plan
@@ -36,6 +37,7 @@ class Walk:
     deadline_us: int = 0
     ending: tuple[str, str] | None = None
     closed: ev.RunClosed | None = None
+    sandboxes: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.steps = [StepState.PENDING] * len(self.plan.steps)
@@ -58,6 +60,10 @@ class Walk:
             raise InternalError("core.opened_twice", f"run {event.run} is open already")
         self.opened = event
         return self._limit(now_us)
+
+    def _described(self, sandbox: str) -> list[Command]:
+        self.sandboxes.add(sandbox)
+        return []
 
     def _limit(self, now_us: int) -> list[Command]:
         if not self.plan.deadline_us:

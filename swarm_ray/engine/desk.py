@@ -14,13 +14,16 @@ from swarm_ray.core.commands import Send
 from swarm_ray.core.events import Dispatched, Row, Settled, SwarmOpened
 from swarm_ray.core.host import Order
 from swarm_ray.definition.items import ItemInputs
+from swarm_ray.engine.claims import flaw
 from swarm_ray.engine.orders import (
     order_header,
     order_statements,
     result_header,
     result_statements,
 )
+from swarm_ray.engine.sandboxes import are_descriptions, named_sandboxes
 from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.models.naming import is_models
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
 from swarm_ray.values.codec import decode_json, encode_json
 from swarm_ray.values.commitments import opens
@@ -106,8 +109,9 @@ class Desk:
         """Check a delivery against the order and return it as an event.
 
         Raises:
-            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.over_slice`,
-                `desk.over_delegates`, `desk.wrong_body`, or what `verify_batch` raises.
+            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.bad_row`, `desk.over_slice`,
+                `desk.over_delegates`, `desk.bad_model`, `desk.bad_sandbox`, `desk.wrong_body`, or
+                what `verify_batch` raises.
         """
         outcome = delivery.outcome
         parcel = self.parcels.get(outcome.batch)
@@ -125,10 +129,12 @@ class Desk:
             raise IntegrityError(
                 "desk.over_delegates", f"{host.name} says a worker had more than {most} sub-agents"
             )
+        _check_claims(delivery, host.name)
         _check_bodies(outcome.rows, delivery)
+        sandbox = named_sandboxes(delivery.sandboxes)
         public = PublicKey(host.public_key)
         header = result_header(parcel, outcome, parcel.order.epoch)
-        statements = result_statements(parcel, outcome.rows, host, delivery.isolation)
+        statements = result_statements(parcel, outcome.rows, host, delivery.isolation, sandbox)
         verify_batch(delivery.envelope, {public.keyid: public}, header, statements)
         if any(_over(row, parcel) for row in outcome.rows):
             raise IntegrityError(
@@ -144,6 +150,7 @@ class Desk:
             signature.sig.hex(),
             signature.keyid,
             delivery.isolation,
+            sandbox,
         )
 
     def closed(self, batch: int, rows: int) -> None:
@@ -185,6 +192,19 @@ def _only(parcel: Parcel, items: tuple[int, ...]) -> Parcel:
 def _over(row: Row, parcel: Parcel) -> bool:
     """Say whether a row spent more than was reserved; without a slice nothing was reserved."""
     return 0 < parcel.slice_tokens < row.tokens or 0 < parcel.slice_microusd < row.microusd
+
+
+def _check_claims(delivery: Delivery, host: str) -> None:
+    """Check the form of what a host says."""
+    for row in delivery.outcome.rows:
+        if field := flaw(row):
+            raise IntegrityError(
+                "desk.bad_row", f"{host} fills {field} of a row as no host may", field=field
+            )
+    if not all(is_models(row.model) for row in delivery.outcome.rows):
+        raise IntegrityError("desk.bad_model", f"{host} names a model in a form that has no place")
+    if not are_descriptions(delivery.sandboxes):
+        raise IntegrityError("desk.bad_sandbox", f"{host} describes no sandbox, or too many")
 
 
 def _check_bodies(rows: Sequence[Row], delivery: Delivery) -> None:

@@ -7,7 +7,7 @@ after it was verified. Hosts that fall silent are given up.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from swarm_ray.engine.copying import domains_of, own_hosts
 from swarm_ray.engine.desk import Desk
 from swarm_ray.engine.history import entries_of
 from swarm_ray.engine.judging import Case, Judging
+from swarm_ray.engine.sandboxes import unseen
 from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
 
@@ -56,6 +57,7 @@ class Dispatcher:
     copies: Copies = field(default_factory=Copies)
     stranded: dict[str, float] = field(default_factory=dict)
     telling: set[str] = field(default_factory=set)
+    described: dict[str, set[str]] = field(default_factory=dict)
     judging: Judging = field(init=False)
 
     def __post_init__(self) -> None:
@@ -296,6 +298,7 @@ class Dispatcher:
             acknowledge()
             return
         self.arriving.add(arrival)
+        self._describe(outcome.run, delivery.sandboxes)
         parcel, loaded = desk.parcels[outcome.batch], self.coordinator.loaded(outcome.run)
         case = Case(swarm, desk, parcel, loaded, event, delivery.bodies)
         if self.judging.asks(swarm):
@@ -307,6 +310,12 @@ class Dispatcher:
             self._refuse(info, error)
             return
         self.coordinator.post_with_bodies(outcome.run, judged.event, judged.bodies, acknowledge)
+
+    def _describe(self, run: str, sandboxes: Sequence[str]) -> None:
+        """Say in the log what workers ran in before results name it, once per run."""
+        known = self.described.setdefault(run, set(self.coordinator.thread_of(run).sandboxes))
+        for event in unseen(known, sandboxes):
+            self.coordinator.post(run, event)
 
     async def _judge(self, info: HostInfo, case: Case, acknowledge: Callable[[], None]) -> None:
         """Let functions of the definition judge a delivery."""
@@ -343,6 +352,7 @@ class Dispatcher:
 
     def forget(self, run: str) -> None:
         """A run is closed: let go of its desks and lanes."""
+        self.described.pop(run, None)
         for name in [name for name, desk in self.desks.items() if desk.run == run]:
             self.desks.pop(name).manifest.close()
             self.pool.forget(name)

@@ -18,16 +18,16 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from swarm_ray.attestation.batch import sign_batch, verify_batch
+from swarm_ray.attestation.batch import verify_batch
 from swarm_ray.attestation.keys import PublicKey, SigningKey
 from swarm_ray.core.host import Host, Key, Kill, Outcome, Start
 from swarm_ray.engine.attempt import Attempt
-from swarm_ray.engine.orders import order_header, order_statements, result_header, result_statements
+from swarm_ray.engine.delivering import Deliveries
+from swarm_ray.engine.orders import order_header, order_statements
 from swarm_ray.engine.verdicts import Ended
 from swarm_ray.engine.workshop import Workshops
 from swarm_ray.errors import Busy, SwarmError, UsageError
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
-from swarm_ray.ports.log import Body
 from swarm_ray.ports.sandbox import Child, Exit, Zygote
 
 LOGGER = logging.getLogger("swarm_ray.host")
@@ -73,7 +73,6 @@ class HostShell:
         services: Mapping[str, Callable[..., Any]],
     ) -> None:
         self.info = info
-        self._key = key
         public = PublicKey(coordinator_key)
         self._accepted: dict[str, PublicKey] = {public.keyid: public}
         self._workshops = workshops
@@ -81,8 +80,7 @@ class HostShell:
         self._machine = Host(info.slots, credit=info.slots * 64 + 1024, lease_us=lease_us)
         self._benches: dict[tuple[str, str, int], Bench] = {}
         self._attempts: dict[Key, Attempt] = {}
-        self._bodies: dict[Key, tuple[Body, ...]] = {}
-        self._deliveries: dict[int, Delivery] = {}
+        self._deliveries = Deliveries(info, key)
         self._deadlines: list[tuple[int, Key]] = []
         self._held: deque[Start] = deque()
         self._zygotes: dict[Zygote, dict[int, Key]] = {}
@@ -247,8 +245,7 @@ class HostShell:
         again = again or epoch > self._machine.epoch
         self._machine.lead(epoch, _now_us())
         self._machine.acknowledge(acknowledged)
-        for sequence in acknowledged:
-            self._deliveries.pop(sequence, None)
+        self._deliveries.acknowledged(acknowledged)
         return self._machine.owed() if again else []
 
     def _collect(self) -> list[Outcome]:
@@ -298,6 +295,7 @@ class HostShell:
             self._settle(key, attempt.ended())
             return
         zygote, child = taken
+        self._deliveries.began(key, child)
         if zygote not in self._zygotes:
             self._zygotes[zygote] = {}
             self._selector.register(
@@ -366,28 +364,17 @@ class HostShell:
     def _settle(self, key: Key, ended: Ended) -> None:
         del self._attempts[key]
         self._held_by.pop(key, None)
-        self._bodies[key] = ended.bodies
+        self._deliveries.ended(key, ended.bodies)
         self._held.extend(self._machine.finished(key, ended.row))
 
     # -- results ----------------------------------------------------------------------------
 
     def _delivery(self, outcome: Outcome) -> Delivery:
-        known = self._deliveries.get(outcome.sequence)
+        known = self._deliveries.known(outcome.sequence)
         if known is not None:
             return known
         bench = self._benches[outcome.run, outcome.swarm, outcome.batch]
-        parcel = bench.parcel
-        isolation = self.info.isolation
-        statements = result_statements(parcel, outcome.rows, self.info, isolation)
-        header = result_header(parcel, outcome, parcel.order.epoch)
-        bodies = tuple(
-            body
-            for row in outcome.rows
-            for body in self._bodies.pop((outcome.run, outcome.swarm, row.item, row.attempt), ())
-        )
-        envelope = sign_batch(self._key, header, statements)
-        delivery = Delivery(outcome, envelope, isolation, bodies)
-        self._deliveries[outcome.sequence] = delivery
+        delivery = self._deliveries.make(outcome, bench.parcel)
         bench.left -= len(outcome.rows)
         if bench.left <= 0:
             del self._benches[outcome.run, outcome.swarm, outcome.batch]

@@ -75,12 +75,15 @@ def result_header(parcel: Parcel, outcome: Outcome, epoch: int) -> BatchHeader:
 
 
 def result_statements(
-    parcel: Parcel, rows: Sequence[Row], host: HostInfo, isolation: str
+    parcel: Parcel, rows: Sequence[Row], host: HostInfo, isolation: str, sandbox: str = ""
 ) -> list[bytes]:
-    """Return the execution statements of rows in row order."""
+    """Return the execution statements of rows in row order; `isolation` and `sandbox` are those of
+    the delivery."""
     places = {item: index for index, item in enumerate(parcel.order.items)}
     return [
-        execution_statement(_work(parcel, places[row.item]), _execution(row, host, isolation))
+        execution_statement(
+            _work(parcel, places[row.item]), _execution(row, host, isolation, sandbox)
+        )
         for row in rows
     ]
 
@@ -100,7 +103,7 @@ def _work(parcel: Parcel, index: int) -> WorkOrder:
     )
 
 
-def _execution(row: Row, host: HostInfo, isolation: str) -> Execution:
+def _execution(row: Row, host: HostInfo, isolation: str, sandbox: str) -> Execution:
     return Execution(
         status=row.status,
         output=row.output or row.error or NO_BODY,
@@ -108,7 +111,7 @@ def _execution(row: Row, host: HostInfo, isolation: str) -> Execution:
         site=host.site,
         organisation=host.organisation,
         isolation=isolation,
-        model="",
+        model=row.model,
         started_us=row.start_us,
         ended_us=row.start_us + row.duration_us,
         tokens=row.tokens,
@@ -118,4 +121,5 @@ def _execution(row: Row, host: HostInfo, isolation: str) -> Execution:
         code=row.code,
         confidence_ppm=row.confidence_ppm,
         artifacts=(row.extras,) if row.extras else (),
+        sandbox=sandbox,
     )

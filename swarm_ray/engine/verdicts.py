@@ -116,6 +116,7 @@ class Verdicts:
             start_us=self._start_us,
             duration_us=(time.monotonic_ns() - self._started) // 1000,
             sub_agents=self._said.agents,
+            model=self._slice.models,
             **fields,
         )
 

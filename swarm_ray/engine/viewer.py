@@ -177,6 +177,8 @@ class Viewer:
                 row.output,
                 row.error,
                 row.extras,
+                event.sandbox,
+                row.model,
             )
             self._attempts.setdefault(event.swarm, []).append(view)
             if row.output and self.run.swarms[event.swarm].panel is not None:

@@ -20,7 +20,7 @@ class AttemptView:
     has as many as the run had attempts, and a frozen one takes three times as long to make.
 
     `duration_us` is the host's claim about the work itself; `output`, `error` and `extras` are
-    commitments.
+    commitments, `sandbox` are digests, `model` names the models that were asked.
     """
 
     swarm: str
@@ -41,6 +41,8 @@ class AttemptView:
     output: str = ""
     error: str = ""
     extras: str = ""
+    sandbox: str = ""
+    model: str = ""
 
 
 _ATTEMPT = tuple(one.name for one in fields(AttemptView))

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 from swarm_ray.attestation.batch import verify_rows
 from swarm_ray.attestation.keys import PublicKey
 from swarm_ray.attestation.roster import Roster
-from swarm_ray.core.events import Dispatched, RunOpened, Settled, SwarmOpened
+from swarm_ray.core.events import Dispatched, RunOpened, SandboxSeen, Settled, SwarmOpened
 from swarm_ray.core.host import Order, Outcome
 from swarm_ray.engine.orders import result_header, result_statements
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.evidence.index import bad_entry
 from swarm_ray.ports.hosts import HostInfo, Parcel
+from swarm_ray.values.digests import sha256
 from swarm_ray.values.merkle import HASH_BYTES, leaf_hash, root
 
 
@@ -35,6 +36,7 @@ class Batches:
     opened: RunOpened | None = None
     swarms: dict[str, SwarmOpened] = field(default_factory=dict)
     parcels: dict[tuple[str, int], Parcel] = field(default_factory=dict)
+    sandboxes: set[str] = field(default_factory=set)
     checked: int = 0
     """Batches whose signature was checked."""
     rows: int = 0
@@ -60,6 +62,8 @@ class Batches:
                 self._check_items(seq, event)
             case Dispatched():
                 self._dispatched(seq, event, int(str(record["epoch"])))
+            case SandboxSeen():
+                self._described(seq, event)
             case Settled():
                 self._settled(seq, event, int(str(record["time_us"])))
             case _:
@@ -84,6 +88,11 @@ class Batches:
         parts = [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
         if len(data) != event.items * HASH_BYTES or root(map(leaf_hash, parts)).hex() != event.root:
             raise bad_entry("run", seq, "names other items than those that are here")
+
+    def _described(self, seq: int, event: SandboxSeen) -> None:
+        if sha256(event.description.encode()) != event.digest:
+            raise bad_entry("run", seq, "describes another sandbox than the one that it names")
+        self.sandboxes.add(event.digest)
 
     def _dispatched(self, seq: int, event: Dispatched, epoch: int) -> None:
         swarm = self.swarms.get(event.swarm)
@@ -124,6 +133,8 @@ class Batches:
         ordered = dict(zip(parcel.order.items, parcel.order.attempts, strict=True))
         if any(ordered.get(row.item) != row.attempt for row in event.rows):
             raise bad_entry("run", seq, f"holds results of {event.host} for items it was not given")
+        if event.sandbox and not self.sandboxes.issuperset(event.sandbox.split(" ")):
+            raise bad_entry("run", seq, "names a sandbox that no entry before it describes")
         if not event.envelope:
             if event.host in self._signing():
                 raise bad_entry("run", seq, f"lacks the signature that {event.host} makes")
@@ -135,7 +146,7 @@ class Batches:
             return
         outcome = Outcome(event.sequence, parcel.order.run, event.swarm, event.batch, event.rows)
         try:
-            statements = result_statements(parcel, event.rows, host, event.isolation)
+            statements = result_statements(parcel, event.rows, host, event.isolation, event.sandbox)
             header = result_header(parcel, outcome, parcel.order.epoch)
             signature = bytes.fromhex(event.envelope)
             # Capitals would be a second spelling: then nothing is a signature.

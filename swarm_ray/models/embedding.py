@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from swarm_ray.errors import UsageError
+from swarm_ray.models.naming import model_name, weights_digest
 from swarm_ray.models.slice import Slice
 
+NAME = "all-MiniLM-L6-v2-int8"
 MAX_TOKENS = 256
 DEFAULT_MARGIN = 0.05
 ABSTAINED = ""
@@ -26,6 +28,7 @@ class Classifier:
         self._lock = threading.Lock()
         self._tokenizer: Any = None
         self._session: Any = None
+        self._model = ""
         self._labels: dict[tuple[str, ...], Any] = {}
 
     def classify(self, request: Any, slice_: Slice) -> dict[str, Any]:
@@ -34,15 +37,15 @@ class Classifier:
         Args:
             request: `inputs`, and `with` holding `labels` (name to description), and optionally
                 `examples` (name to texts), `field` (which input), `margin` (of the cosine).
-            slice_: unused; embeddings cost no tokens.
+            slice_: notes the model; embeddings cost no tokens.
 
         Raises:
-            UsageError: `embed.bad_request`, `model.extra_missing`.
+            UsageError: `embed.bad_request`, `model.extra_missing`, `model.too_many`.
         """
-        del slice_
         text, labels, margin = _checked(request)
         with self._lock:
             self._load()
+            slice_.asks(self._model)
             known = tuple(part for texts in labels.values() for part in texts)
             if known not in self._labels:
                 self._labels = {known: self._embed(known)}
@@ -73,6 +76,7 @@ class Classifier:
         self._tokenizer.enable_padding()
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
+        self._model = model_name(NAME, weights_digest(model))
         self._session = onnxruntime.InferenceSession(
             str(model), options, providers=["CPUExecutionProvider"]
         )

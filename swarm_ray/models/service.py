@@ -11,8 +11,9 @@ from typing import Any
 
 from swarm_ray.config import Settings
 from swarm_ray.errors import UsageError, WorkerError
-from swarm_ray.models.embedded import EmbeddedServer
+from swarm_ray.models.embedded import EmbeddedServer, weights
 from swarm_ray.models.embedding import Classifier
+from swarm_ray.models.naming import address, model_name, weights_digest
 from swarm_ray.models.slice import Slice
 
 Service = Callable[[Any, Slice], Any]
@@ -55,17 +56,19 @@ class Endpoint:
             `text`, `parsed` (the text as JSON, None if it is none), `usage` in tokens.
 
         Raises:
-            UsageError: `model.bad_request`.
+            UsageError: `model.bad_request`, `model.bad_url`, `model.too_many`.
             WorkerError: `budget.slice`; `model.*` with the failure class in `status`.
         """
         messages, limit = _checked(request)
+        model = request.get("model") or self._settings.model_name
+        named = model_name(model, self._where())
         sent = [{name: request[name]} for name in PASSED_ON if name in request]
         bound = upper_bound_tokens([*messages, *sent])
         reserved = (bound + limit, self._price(bound, limit))
-        slice_.reserve(*reserved)
+        slice_.reserve(*reserved, named)
         used = reserved  # what an answer that never came has spent, nobody knows
         try:
-            answer = self._ask(messages, limit, request)
+            answer = self._ask(model, messages, limit, request)
             usage = answer.usage
             tokens = (usage.prompt_tokens, usage.completion_tokens) if usage else (bound, limit)
             used = (sum(tokens), self._price(*tokens))
@@ -90,7 +93,16 @@ class Endpoint:
         )
         return -(-money // 1_000_000)
 
-    def _ask(self, messages: Sequence[Any], limit: int, request: Mapping[str, Any]) -> Any:
+    def _where(self) -> str:
+        """Return what names the model's place: its weights where they are on this host."""
+        if self._settings.model_url != EMBEDDED:
+            return address(self._settings.model_url)
+        with _LOCK:
+            return weights_digest(weights())
+
+    def _ask(
+        self, model: str, messages: Sequence[Any], limit: int, request: Mapping[str, Any]
+    ) -> Any:
         import openai
 
         with _LOCK:
@@ -108,7 +120,7 @@ class Endpoint:
         options = {name: request[name] for name in PASSED_ON if name in request}
         try:
             return self._client.chat.completions.create(
-                model=request.get("model") or self._settings.model_name,
+                model=model,
                 messages=list(messages),
                 max_tokens=limit,
                 **options,

@@ -1,12 +1,17 @@
 """The durable budget slice of one attempt, as the host keeps it.
 
 Decides whether a model call may be made: its upper bound is reserved before the request leaves,
-so that an attempt can never spend more than was dispatched with it.
+so that an attempt can never spend more than was dispatched with it. Which models were asked is
+noted at the same moment.
 """
 
 import threading
 
-from swarm_ray.errors import WorkerError
+from swarm_ray.errors import UsageError, WorkerError
+from swarm_ray.models.naming import joined
+
+MAX_MODELS = 64
+"""Different models that one attempt may ask: a worker chooses their names, and all are kept."""
 
 
 class Slice:
@@ -19,11 +24,28 @@ class Slice:
         self._microusd = microusd
         self.used_tokens = 0
         self.used_microusd = 0
+        self._models: dict[str, None] = {}
 
-    def reserve(self, tokens: int, microusd: int) -> None:
-        """Take an upper bound out of the slice.
+    @property
+    def models(self) -> str:
+        """The different models that were asked, in the order of their first use, as in a row."""
+        with self._lock:
+            return joined(self._models)
+
+    def asks(self, model: str) -> None:
+        """Note a model that is about to be asked and costs nothing.
 
         Raises:
+            UsageError: `model.too_many`.
+        """
+        with self._lock:
+            self._note(model)
+
+    def reserve(self, tokens: int, microusd: int, model: str) -> None:
+        """Take an upper bound out of the slice and note the model that is about to be asked.
+
+        Raises:
+            UsageError: `model.too_many`; nothing was taken.
             WorkerError: `budget.slice` when it does not fit; nothing was taken.
         """
         with self._lock:
@@ -37,6 +59,7 @@ class Slice:
                     f"{self._tokens}",
                     hint="declare a larger `tokens:` for the step",
                 )
+            self._note(model)
             self.used_tokens += tokens
             self.used_microusd += microusd
 
@@ -45,3 +68,12 @@ class Slice:
         with self._lock:
             self.used_tokens += used[0] - reserved[0]
             self.used_microusd += used[1] - reserved[1]
+
+    def _note(self, model: str) -> None:
+        if model not in self._models and len(self._models) == MAX_MODELS:
+            raise UsageError(
+                "model.too_many",
+                f"an attempt may ask {MAX_MODELS} different models",
+                hint="ask fewer",
+            )
+        self._models[model] = None

@@ -59,13 +59,14 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Finished attempts with the host's signature over their execution statements, and the
-    bodies that the rows name."""
+    """Finished attempts with the host's signature over their execution statements, the bodies that
+    the rows name, and the descriptions of what the workers ran in, each once."""
 
     outcome: Outcome
     envelope: bytes
     isolation: str
     bodies: tuple[Body, ...]
+    sandboxes: tuple[str, ...] = ()
 
 
 class Hosts(Protocol):

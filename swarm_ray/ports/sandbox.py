@@ -133,6 +133,12 @@ class Child(Protocol):
         """Same as `token`: the child's process id is known inside its namespace only."""
         ...
 
+    @property
+    def isolation(self) -> Isolation | None:
+        """What holds around this child, which may have a sandbox of its own; None until `exits` has
+        heard it, which is before or together with the child's first word."""
+        ...
+
     def kill(self) -> None:
         """Have the child and all it started killed; its `Exit` follows."""
         ...

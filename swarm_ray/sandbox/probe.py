@@ -64,6 +64,7 @@ class ProbeResult:
         detail: what holds, or why it does not work.
         improvement: what would make it work, or stronger; empty when nothing would.
         capabilities: outcome by outcome; empty when no child could be started.
+        isolation: what holds, as the zygote found it; None when it could not say.
     """
 
     name: str
@@ -72,6 +73,7 @@ class ProbeResult:
     detail: str
     improvement: str
     capabilities: tuple[Capability, ...] = ()
+    isolation: Isolation | None = None
 
 
 def probe() -> list[ProbeResult]:
@@ -210,7 +212,13 @@ def _judged(driver: Sandbox, answer: dict[str, Any], isolation: Isolation | None
     broken = [capability for capability in capabilities if not capability.ok]
     detail = "; ".join(f"{each.name} {each.detail}" for each in broken) or describe(isolation)
     return ProbeResult(
-        driver.name, driver.label, not broken, detail, _remedy(driver, isolation), capabilities
+        driver.name,
+        driver.label,
+        not broken,
+        detail,
+        _remedy(driver, isolation),
+        capabilities,
+        isolation,
     )
 
 

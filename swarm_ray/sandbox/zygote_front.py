@@ -26,19 +26,38 @@ Waiting = tuple[int, socket.socket]  # a child's token and the host's end of its
 
 
 class ChildSocket:
-    """A child as the host holds it."""
+    """A child as the host holds it.
 
-    __slots__ = ("_front", "sock", "token")
+    Args:
+        front: where it was taken.
+        token: names it.
+        sock: the host's end of its socket.
+        control: of the zygote that forks it; None while its own sandbox has still to be made.
+    """
 
-    def __init__(self, front: "ZygoteFront", token: int, sock: socket.socket) -> None:
+    __slots__ = ("_front", "control", "sock", "token")
+
+    def __init__(
+        self,
+        front: "ZygoteFront",
+        token: int,
+        sock: socket.socket,
+        control: ZygoteControl | None,
+    ) -> None:
         self._front = front
         self.token = token
         self.sock = sock
+        self.control = control
 
     @property
     def pid(self) -> int:
         """Same as `token`: the process id is known inside the namespace only."""
         return self.token
+
+    @property
+    def isolation(self) -> Isolation | None:
+        """What holds around this child; None until its zygote has said so."""
+        return isolation_of(self.control.report) if self.control and self.control.report else None
 
     def kill(self) -> None:
         """Have the child and all it started killed; its `Exit` follows."""
@@ -68,7 +87,7 @@ class ZygoteFront:
         self._selector = selectors.DefaultSelector()
         self._own = OwnSandboxes(launcher, bundle, policy, self._selector)
         self._reserve: deque[Waiting] = deque()
-        self._out: set[int] = set()
+        self._out: dict[int, ChildSocket] = {}
         self._unkilled: list[int] = []
         self._process = ZygoteProcess(launcher.launch(bundle, policy, None))
         self._selector.register(self._process, selectors.EVENT_READ, self._process)
@@ -126,8 +145,10 @@ class ZygoteFront:
             token, sock = self._ready_made()
         else:
             token, sock = self._special(attempt)
-        self._out.add(token)
-        return ChildSocket(self, token, sock)
+        own = self._own.owns(token)
+        control = self._own.control_of(token) if own else self._process
+        self._out[token] = ChildSocket(self, token, sock, control)
+        return self._out[token]
 
     def _too_large(self, attempt: AttemptPolicy) -> bool:
         """A child inherits its zygote's address-space limit and can only lower it."""
@@ -200,6 +221,8 @@ class ZygoteFront:
         ended: list[Exit] = []
         for key, _ in self._selector.select(0):
             control: ZygoteControl = key.data
+            for token in self._own.tokens_of(control):
+                self._out[token].control = control
             for row in control.drain():
                 ended += self._ended(row)
             if control.gone:
@@ -216,7 +239,7 @@ class ZygoteFront:
         if token not in self._out:
             self._forget_reserved(token)
             return []
-        self._out.discard(token)
+        del self._out[token]
         if self._own.owns(token):
             self._own.end(token)
         signal = status & 0x7F
@@ -240,7 +263,8 @@ class ZygoteFront:
             lost = self._own.tokens_of(control)
             for token in lost:
                 self._own.end(token)
-        self._out.difference_update(lost)
+        for token in lost:
+            self._out.pop(token, None)
         reason = control.failure
         return [Exit(token, None, None, 0, 0, lost=True, reason=reason) for token in lost]
 

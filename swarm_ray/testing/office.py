@@ -18,6 +18,7 @@ from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import RunState
 from swarm_ray.engine.history import read_entry
 from swarm_ray.engine.loop import Engine, Happening
+from swarm_ray.engine.sandboxes import named_sandboxes, unseen
 from swarm_ray.errors import Busy, IntegrityError, InternalError, SwarmError
 from swarm_ray.testing.machines import ZERO, Machine
 from swarm_ray.testing.memory_log import MemoryLog, SimulatedCrash
@@ -50,6 +51,7 @@ class Office:
         self._inbox: list[Happening] = []
         self._spare: dict[str, cmd.Want] = {}
         self._copies = Copies()
+        self._described: set[str] = set()
         self._stepping = False
         self._batch = 0
 
@@ -80,6 +82,7 @@ class Office:
 
     def _recover(self) -> list[tuple[str, cmd.Command]]:
         commands = self.engine.recover([RUN])
+        self._described = set(self.engine.threads[RUN].run.sandboxes)
         for entry in self.log.entries(RUN):
             event, _ = read_entry(entry)
             if isinstance(event, ev.HostLost):
@@ -325,9 +328,19 @@ class Office:
     def _reported(self, name: str, owed: list[Outcome]) -> None:
         if name not in self.pool.seats:
             return
+        seen = (f'{{"site":"{self.pool.seats[name].site}"}}',)
         for outcome in owed:
+            for event in unseen(self._described, seen):
+                self.post(event)
             self.post(
-                ev.Settled(outcome.swarm, outcome.batch, name, outcome.rows, outcome.sequence)
+                ev.Settled(
+                    outcome.swarm,
+                    outcome.batch,
+                    name,
+                    outcome.rows,
+                    outcome.sequence,
+                    sandbox=named_sandboxes(seen),
+                )
             )
 
     def _lose(self, name: str) -> None:

@@ -17,6 +17,7 @@ from swarm_ray.config import Settings
 from swarm_ray.core.events import Row, Status
 from swarm_ray.core.host import Host, Key, Outcome, Start
 from swarm_ray.engine.orders import result_header, result_statements
+from swarm_ray.engine.sandboxes import named_sandboxes
 from swarm_ray.engine.service import CoordinatorService
 from swarm_ray.engine.verdicts import project
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
@@ -25,6 +26,7 @@ from swarm_ray.values.codec import decode_json, encode_json
 from swarm_ray.values.commitments import SALT_BYTES
 
 SLOTS = 8
+SANDBOXES = ('{"driver":"scripted"}',)
 
 
 class Fault(Exception):
@@ -50,12 +52,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Did:
-    """What a script answers when the bare output is not enough: cost and time of the attempt."""
+    """What a script answers when the bare output is not enough: cost and time of the attempt, and
+    which models it asked."""
 
     output: Any
     tokens: int = 0
     microusd: int = 0
     seconds: float = 0.0
+    model: str = ""
 
 
 Script = Callable[[Call], Any]
@@ -202,6 +206,7 @@ class ScriptedHosts:
                 confidence_ppm,
                 tokens=did.tokens,
                 microusd=did.microusd,
+                model=did.model,
                 start_us=began_us,
                 duration_us=_since(began_us),
             )
@@ -226,7 +231,10 @@ def _delivery(seat: _Seat, outcome: Outcome) -> Delivery:
     known = seat.deliveries.get(outcome.sequence)
     if known is None:
         parcel = seat.parcels[outcome.run, outcome.swarm, outcome.batch]
-        statements = result_statements(parcel, outcome.rows, seat.info, seat.info.isolation)
+        sandbox = named_sandboxes(SANDBOXES)
+        statements = result_statements(
+            parcel, outcome.rows, seat.info, seat.info.isolation, sandbox
+        )
         header = result_header(parcel, outcome, parcel.order.epoch)
         envelope = sign_batch(seat.key, header, statements)
         bodies = tuple(
@@ -234,7 +242,7 @@ def _delivery(seat: _Seat, outcome: Outcome) -> Delivery:
             for row in outcome.rows
             for body in seat.bodies.pop((outcome.run, outcome.swarm, row.item, row.attempt), ())
         )
-        known = Delivery(outcome, envelope, seat.info.isolation, bodies)
+        known = Delivery(outcome, envelope, seat.info.isolation, bodies, SANDBOXES)
         seat.deliveries[outcome.sequence] = known
     return known
 

@@ -15,7 +15,7 @@ from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.plan import Plan
 from swarm_ray.core.run import Run
-from swarm_ray.engine.history import replay
+from swarm_ray.engine.history import read_entry, replay
 from swarm_ray.engine.loop import Happening
 from swarm_ray.errors import InternalError
 from swarm_ray.testing.faults import Faults
@@ -138,6 +138,7 @@ class World:
             "an attempt began twice": not self.facts.repeated,
             "more ran at once than allowed": self._narrow(thread.run),
             "a budget was overshot": self._within_budgets(thread.run),
+            "a sandbox is described twice, or too late": self._described(),
             "a closed run holds budget": thread.run.purse.held_tokens == 0,
         }
         broken = [promise for promise, kept in promises.items() if not kept]
@@ -156,6 +157,19 @@ class World:
             for swarm, tokens in self.facts.tokens.items()
         ]
         return all(not limit or spent <= limit for limit, spent in limits)
+
+    def _described(self) -> bool:
+        """Say whether every sandbox is described once, before the first results that name it."""
+        known: list[str] = []
+        for entry in self.log.entries(RUN):
+            match read_entry(entry)[0]:
+                case ev.SandboxSeen(digest=digest):
+                    known.append(digest)
+                case ev.Settled(sandbox=sandbox) if sandbox not in known:
+                    return False
+                case _:
+                    pass
+        return len(known) == len(set(known))
 
     def later(self, delay_us: int, act: Callable[[], None]) -> None:
         """Do something after a delay of virtual time."""

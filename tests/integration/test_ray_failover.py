@@ -7,7 +7,7 @@ from ray_story import Tenant, until
 
 from swarm_ray.client.session import Session
 from swarm_ray.engine.history import read_entry
-from swarm_ray.testing.nodes import coordinator_on
+from swarm_ray.runtime.nodes import coordinator_on
 
 pytestmark = pytest.mark.servers
 

@@ -19,6 +19,7 @@ from swarm_ray.errors import (
     UsageError,
     WorkerError,
 )
+from swarm_ray.values.digests import sha256
 
 ALL_VERBS = (
     "up", "validate", "plan", "run", "resume", "cancel", "runs", "show", "story", "decide",
@@ -173,5 +174,9 @@ def test_doctor_says_what_was_found(cli):
     checks = {record["name"]: record for record in map(json.loads, done.stdout.splitlines())}
     assert {"python", "ray", "home", "disk", "isolation", "model"} <= checks.keys()
     assert checks["python"]["ok"]
+    for check in checks.values():
+        if check["description"]:
+            assert check["found"].endswith(sha256(check["description"].encode()))
+            assert f"sandbox {json.loads(check['description'])['driver']}" == check["name"]
     needed = [one for one in checks.values() if one["needed"] and not one["ok"]]
     assert done.exit_code == (1 if needed else 0)

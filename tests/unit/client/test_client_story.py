@@ -4,6 +4,8 @@ import pytest
 
 import swarm_ray as swarm
 from swarm_ray.errors import UsageError
+from swarm_ray.testing.service import SANDBOXES
+from swarm_ray.values.digests import sha256
 
 pytestmark = pytest.mark.usefixtures("session")
 
@@ -54,6 +56,7 @@ def test_the_story_of_one_item_has_its_input_attempts_and_output():
     assert "it ended as transient (worker.crashed)" in story
     assert "with a trace" in story
     assert "The item is now done." in story
+    assert f"isolation scripted, sandbox {sha256(SANDBOXES[0].encode())[:12]})" in story
     assert '"word": "flaky"' in story
     assert "pear" not in story
 

@@ -1,10 +1,29 @@
 """Stories of one host: order, lanes, duplicates, epochs, owing, dying."""
 
+from dataclasses import replace
+
 import pytest
 
-from swarm_ray.core.events import Row
+from swarm_ray.core.events import Row, Settled, event_to_record
 from swarm_ray.core.host import Host, Key, Kill, Order, Start
 from swarm_ray.errors import Busy, IntegrityError
+from swarm_ray.values.codec import MAX_ENTRY_BYTES, encode
+
+LONGEST = Row(
+    0, 99, "ok", "a" * 64, "\x00" * 48, 1_000_000, tokens=10**9, microusd=10**9, cpu_us=10**10,
+    start_us=2 * 10**15, duration_us=10**10, sub_agents=10**4, extras="e" * 64, model="m" * 256,
+)  # fmt: skip
+SETTLED = Settled(
+    "s" * 32,
+    10**6,
+    "h" * 200,
+    (),
+    10**9,
+    "0" * 128,
+    "0" * 64,
+    "shared-kernel",
+    " ".join(["d" * 64] * 8),
+)
 
 
 def host(slots: int = 4, credit: int = 100) -> Host:
@@ -171,3 +190,25 @@ def test_a_host_without_a_coordinator_dies_when_its_lease_runs_out() -> None:
     assert ada.expired(1501)
     ada.lead(1, 1501)
     assert not ada.expired(2501)
+
+
+def test_what_workers_write_never_makes_a_delivery_too_large_for_an_entry() -> None:
+    ada = host(slots=64)
+    ada.accept(order(*range(64), lanes=64))
+    for item in range(64):
+        ada.finished(key(item), replace(LONGEST, item=item))
+    outcomes = ada.collect()
+    assert 1 < len(outcomes) < 64
+    assert [row.item for outcome in outcomes for row in outcome.rows] == list(range(64))
+    for outcome in outcomes:
+        judged = tuple(replace(row, error="e" * 64, alike=99, rule=99) for row in outcome.rows)
+        assert len(encode(event_to_record(replace(SETTLED, rows=judged)))) < MAX_ENTRY_BYTES - 200
+
+
+def test_ordinary_rows_stay_together() -> None:
+    ada = host(slots=64)
+    ada.accept(order(*range(64), lanes=64))
+    for item in range(64):
+        row = Row(item, 1, "ok", "a" * 64, "approve", model="gpt-4o@https://api.example.org/v1")
+        ada.finished(key(item), row)
+    assert [len(outcome.rows) for outcome in ada.collect()] == [64]

@@ -36,12 +36,68 @@ def forged_isolation(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return replace(delivery, isolation="vm-kvm")
 
 
+def forged_model(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, model="gpt@https://api.example.org/v1")
+
+
+def forged_sandbox(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, sandboxes=('{"driver":"vm"}',))
+
+
+def no_sandbox(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, sandboxes=())
+
+
+def long_model(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, model="m" * 257)
+
+
+def invisible_model(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, model="gpt\u200b@here")
+
+
+def untidy_sandbox(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, sandboxes=('{"driver": "vm"}',))
+
+
+def large_sandbox(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, sandboxes=('{"driver":"' + "x" * 8_192 + '"}',))
+
+
+def many_sandboxes(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return replace(delivery, sandboxes=tuple(f'{{"driver":"{n}"}}' for n in range(9)))
+
+
 def not_ordered(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return rows_changed(delivery, attempt=7)
 
 
 def too_many_sub_agents(delivery: Delivery, _: list[Delivery]) -> Delivery:
     return rows_changed(delivery, sub_agents=1)
+
+
+def endless_label(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, label="g" * 40_000)
+
+
+def label_of_another_type(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, label=1.5)
+
+
+def endless_code(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, code="a." + "b" * 40_000)
+
+
+def negative_tokens(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, tokens=-1)
+
+
+def written_by_the_coordinator(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, rule=1)
+
+
+def no_commitment(delivery: Delivery, _: list[Delivery]) -> Delivery:
+    return rows_changed(delivery, extras="x" * 64)
 
 
 def other_body(delivery: Delivery, _: list[Delivery]) -> Delivery:
@@ -103,8 +159,22 @@ def outputs_swapped(delivery: Delivery, _: list[Delivery]) -> Delivery:
         (forged_signature, "attestation.bad_signature"),
         (truncated, "attestation.truncated"),
         (written_anew, "attestation.not_canonical"),
+        (forged_model, "attestation.root_mismatch"),
+        (forged_sandbox, "attestation.root_mismatch"),
+        (no_sandbox, "attestation.root_mismatch"),
+        (long_model, "desk.bad_model"),
+        (invisible_model, "desk.bad_model"),
+        (untidy_sandbox, "desk.bad_sandbox"),
+        (large_sandbox, "desk.bad_sandbox"),
+        (many_sandboxes, "desk.bad_sandbox"),
         (not_ordered, "desk.unordered_row"),
         (too_many_sub_agents, "desk.over_delegates"),
+        (endless_label, "desk.bad_row"),
+        (label_of_another_type, "desk.bad_row"),
+        (endless_code, "desk.bad_row"),
+        (negative_tokens, "desk.bad_row"),
+        (written_by_the_coordinator, "desk.bad_row"),
+        (no_commitment, "desk.bad_row"),
         (other_body, "desk.wrong_body"),
         (no_body, "desk.wrong_body"),
         (garbage, "attestation.malformed"),
@@ -165,7 +235,7 @@ def test_a_delivery_signed_in_the_name_of_another_site_is_refused(town: Town):
         rows, isolation = delivery.outcome.rows, delivery.isolation
         statements = result_statements(parcel, rows, shell.info, isolation)
         moved = replace(header, host=f"elsewhere/{header.host}")
-        return replace(delivery, envelope=sign_batch(shell._key, moved, statements))
+        return replace(delivery, envelope=sign_batch(shell._deliveries._key, moved, statements))
 
     town.hosts.spoil = elsewhere
     run = town.open(letters(SKILL), letters=["a"])
@@ -212,3 +282,20 @@ def test_an_order_that_was_tampered_with_is_not_executed(town: Town):
     ):
         with pytest.raises(Exception, match=r"\[attestation\."):
             shell.submit(town.service.ready()["epoch"], changed)
+
+
+def test_a_sandbox_is_described_once_and_first_also_by_a_coordinator_that_comes_back(town: Town):
+    skill = (
+        "import time\ndef sort(inputs, ctx):\n    time.sleep(0.3)\n    return inputs['letter']\n"
+    )
+    run = town.open(letters(skill), letters=list(range(12)))
+    town.until(lambda: town.attempts(run), "a result")
+    before = len(town.attempts(run))
+    town.restart()
+    assert town.end(run).output == list(range(12))
+    events = [one for one in town.events(run) if isinstance(one, ev.Settled | ev.SandboxSeen)]
+    assert len(town.attempts(run)) > before, "nothing was left to the second coordinator"
+    assert [type(one) for one in events].count(ev.SandboxSeen) == 1
+    seen, *settled = events
+    assert isinstance(seen, ev.SandboxSeen)
+    assert {one.sandbox for one in settled} == {seen.digest}

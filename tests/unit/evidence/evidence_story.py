@@ -60,7 +60,7 @@ def script(call: Call) -> Any:
         raise Fault("transient", "worker.crashed", "it crashed")
     if name == "broken":
         raise Fault("input", "skill.raised", "it is broken")
-    return Did(f"Good day, {name}", tokens=7, microusd=20)
+    return Did(f"Good day, {name}", tokens=7, microusd=20, model="echo@http://127.0.0.1/v1")
 
 
 def run_once(settings: Settings, people: list[str], folder: Path) -> str:

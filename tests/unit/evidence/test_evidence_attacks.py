@@ -19,6 +19,7 @@ from swarm_ray.evidence.anchored import check_anchors
 from swarm_ray.evidence.telling import sentences
 from swarm_ray.ports.anchors import Anchored
 from swarm_ray.values.codec import decode, encode
+from swarm_ray.values.digests import sha256
 from swarm_ray.values.records import to_record
 from swarm_ray.values.tree import Tree
 
@@ -167,6 +168,71 @@ def test_a_host_that_signs_leaves_nothing_unsigned(exported):
     assert "signature" in error.message
     upper = lambda event: event.update(envelope=event["envelope"].upper())  # noqa: E731
     refused(file_of(changed(exported, seq, upper)))
+
+
+def sandbox_at(exported):
+    """Place and event of the entry that describes the sandbox."""
+    run = [decode(data) for data in exported.copy.logs["run"]]
+    return next((n, one["event"]) for n, one in enumerate(run) if one["kind"] == "sandbox.seen")
+
+
+def of_sandbox(description):
+    return {"description": description, "digest": sha256(description.encode())}
+
+
+def with_second_sandbox(exported, change):
+    """A run in which a second sandbox is described before a delivery that is changed."""
+    run = list(exported.copy.logs["run"])
+    seq = settled_at(exported.copy, b'"status":"ok"')
+    settled = decode(run[seq])
+    frame = {key: settled[key] for key in ("epoch", "time_us")}
+    other = of_sandbox('{"driver":"vm"}')
+    change(settled["event"], other["digest"])
+    seen = encode({**frame, "event": other, "kind": "sandbox.seen"})
+    return file_of(sealed(exported, run=[*run[:seq], seen, encode(settled), *run[seq + 1 :]]))
+
+
+def test_a_described_sandbox_that_nobody_names_changes_nothing(exported):
+    told, found = judged(with_second_sandbox(exported, lambda event, digest: None))
+    assert told == found
+    assert told["rows"] == 6
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda event, digest: event.update(sandbox=digest),
+        lambda event, digest: event.update(sandbox=f"{event['sandbox']} {digest}"),
+        lambda event, digest: event.pop("sandbox"),
+    ],
+    ids=["another", "one more", "none"],
+)
+def test_who_holds_the_log_key_cannot_change_what_workers_ran_in(exported, change):
+    told, error = refused(with_second_sandbox(exported, change))
+    assert "signature" in told
+    assert "signed" in error.message
+
+
+def test_a_sandbox_is_what_its_digest_says_and_described_before_it_is_named(exported):
+    seq, event = sandbox_at(exported)
+    assert event == of_sandbox('{"driver":"scripted"}')
+    run = list(exported.copy.logs["run"])
+    other = '{"driver":"vm"}'
+    told, error = refused(
+        file_of(changed(exported, seq, lambda one: one.update(description=other)))
+    )
+    for words in (told, error.message):
+        assert "describes another sandbox" in words
+    told, _ = refused(file_of(changed(exported, seq, lambda one: one.update(of_sandbox(other)))))
+    assert "no entry before it describes" in told
+    # Behind the first results that name it, with the time and epoch of its new place.
+    late = encode(
+        {**decode(run[seq]), **{k: decode(run[seq + 1])[k] for k in ("time_us", "epoch")}}
+    )
+    for spoilt in (run[:seq] + run[seq + 1 :], [*run[:seq], run[seq + 1], late, *run[seq + 2 :]]):
+        told, error = refused(file_of(sealed(exported, run=spoilt)))
+        for words in (told, error.message):
+            assert "no entry before it describes" in words
 
 
 def test_both_know_the_same_kinds_of_entries():

@@ -284,6 +284,8 @@ def test_a_resealed_copy_without_changes_holds(exported):
         (b'"output":"', b'"output":"0'),
         (b'"sequence":', b'"sequence":1'),
         (b'"isolation":"scripted"', b'"isolation":"vm-kvm"'),
+        (b'"model":"echo@', b'"model":"gpt@'),
+        (b',"model":"echo@http://127.0.0.1/v1"', b""),
         (b'"keyid":"', b'"keyid":"0'),
         (b'"envelope":"', b'"envelope":"00'),
         (b'"start_us":', b'"start_us":1'),

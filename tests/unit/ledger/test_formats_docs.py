@@ -15,6 +15,8 @@ from swarm_ray.attestation.statement import Execution, WorkOrder, execution_stat
 from swarm_ray.engine.vigil import HEARTBEAT_KIND
 from swarm_ray.ledger.rules import checkpoint_entry
 from swarm_ray.ports.log import Head
+from swarm_ray.ports.sandbox import Isolation
+from swarm_ray.sandbox.description import Image, description_of
 from swarm_ray.values import codec, merkle
 from swarm_ray.values.commitments import commit
 from swarm_ray.values.digests import sha256, tagged
@@ -127,6 +129,10 @@ ORDER = WorkOrder(
     sha256(b"context"),
     sha256(b"input"),
 )
+SANDBOX = description_of(
+    Isolation("shared-kernel", "landlock", ("user", "mnt", "pid"), 6, True, ("rlimit:as",)),
+    Image("Linux 6.12.1", "x86_64", sha256(b"packages"), sha256(b"program"), "CPython 3.12.4"),
+)
 EXECUTION = Execution(
     "ok",
     sha256(b"output"),
@@ -134,7 +140,7 @@ EXECUTION = Execution(
     "eu",
     "acme",
     "shared-kernel",
-    "echo",
+    "echo@http://127.0.0.1:8000/v1",
     1_700_000_000_000_000,
     1_700_000_000_250_000,
     120,
@@ -143,6 +149,7 @@ EXECUTION = Execution(
     "approve",
     "",
     930_000,
+    sandbox=sha256(SANDBOX.encode()),
 )
 HEADER = batch.BatchHeader(
     "results", ORDER.run, ORDER.swarm, 2, 7, EXECUTION.host, ORDER.bundle, sequence=1
@@ -159,7 +166,7 @@ def derivation_example() -> dict[str, str]:
 
     seed, start_us, took_us = "0f0e0d0c0b0a09080706050403020100", 1_700_000_000_000_000, 250_000
     row = Row(3, 1, "lost", start_us=start_us, duration_us=took_us)
-    made = _execution(row, HostInfo("h", "s", "o", 1, b"", "none"), "none")
+    made = _execution(row, HostInfo("h", "s", "o", 1, b"", "none"), "none", "")
     assert (made.output, made.model) == (NO_BODY, "")
     return {
         "nonce of the order": seed,
@@ -169,6 +176,10 @@ def derivation_example() -> dict[str, str]:
         "endedUs": str(made.ended_us),
         "neither body": made.output,
     }
+
+
+def sandbox_example() -> dict[str, str]:
+    return {"description": SANDBOX, "digest": EXECUTION.sandbox}
 
 
 def envelope_example() -> dict[str, str]:
@@ -192,6 +203,7 @@ def envelope_example() -> dict[str, str]:
         ("attestation.md", "certificate", certificate_example),
         ("attestation.md", "envelope", envelope_example),
         ("attestation.md", "derivation", derivation_example),
+        ("attestation.md", "sandbox", sandbox_example),
     ],
 )
 def test_the_example_of_a_page_is_what_the_code_writes(page, name, recompute):

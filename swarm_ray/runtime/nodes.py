@@ -1,4 +1,4 @@
-"""A coordinator on one certain node, for tests of what happens when that node dies."""
+"""A coordinator on one certain node, for who wants to see what happens when that node dies."""
 
 import time
 from typing import Any
