@@ -107,16 +107,17 @@ class Verdicts:
         return Ended(self._key, row, (body,))
 
     def _row(self, status: Status, **fields: Any) -> Row:
+        tokens, microusd, models = self._slice.close()
         return Row(
             self._key[2],
             self._key[3],
             status,
-            tokens=self._slice.used_tokens,
-            microusd=self._slice.used_microusd,
+            tokens=tokens,
+            microusd=microusd,
             start_us=self._start_us,
             duration_us=(time.monotonic_ns() - self._started) // 1000,
             sub_agents=self._said.agents,
-            model=self._slice.models,
+            model=models,
             **fields,
         )
 

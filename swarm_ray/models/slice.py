@@ -25,18 +25,22 @@ class Slice:
         self.used_tokens = 0
         self.used_microusd = 0
         self._models: dict[str, None] = {}
+        self._closed = False
 
-    @property
-    def models(self) -> str:
-        """The different models that were asked, in the order of their first use, as in a row."""
+    def close(self) -> tuple[int, int, str]:
+        """End the attempt's spending: a call that has not left yet never will. Return tokens and
+        micro-USD, with the upper bounds of calls that are under way, and the different models that
+        were asked, in the order of their first use, as in a row."""
         with self._lock:
-            return joined(self._models)
+            self._closed = True
+            return self.used_tokens, self.used_microusd, joined(self._models)
 
     def asks(self, model: str) -> None:
         """Note a model that is about to be asked and costs nothing.
 
         Raises:
             UsageError: `model.too_many`.
+            WorkerError: `attempt.over`.
         """
         with self._lock:
             self._note(model)
@@ -46,7 +50,7 @@ class Slice:
 
         Raises:
             UsageError: `model.too_many`; nothing was taken.
-            WorkerError: `budget.slice` when it does not fit; nothing was taken.
+            WorkerError: `budget.slice` when it does not fit, `attempt.over`; nothing was taken.
         """
         with self._lock:
             if (
@@ -70,6 +74,8 @@ class Slice:
             self.used_microusd += used[1] - reserved[1]
 
     def _note(self, model: str) -> None:
+        if self._closed:
+            raise WorkerError("attempt.over", "the attempt has ended; it asks nobody any more")
         if model not in self._models and len(self._models) == MAX_MODELS:
             raise UsageError(
                 "model.too_many",

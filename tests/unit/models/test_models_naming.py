@@ -117,14 +117,14 @@ def test_a_slice_notes_each_model_once_in_the_order_of_first_use() -> None:
     slice_.reserve(10, 0, "b@x")
     slice_.asks("a@x")
     slice_.reserve(10, 0, "b@x")
-    assert slice_.models == "b@x a@x"
+    assert slice_.close()[2] == "b@x a@x"
 
 
 def test_a_model_that_was_not_asked_is_not_noted() -> None:
     slice_ = Slice(10, 0)
     with pytest.raises(WorkerError):
         slice_.reserve(11, 0, "m@x")
-    assert slice_.models == ""
+    assert slice_.close()[2] == ""
 
 
 def test_a_worker_cannot_make_the_host_remember_without_end() -> None:
@@ -137,6 +137,21 @@ def test_a_worker_cannot_make_the_host_remember_without_end() -> None:
         assert refused.value.code == "model.too_many"
     assert slice_.used_tokens == 0
     slice_.asks("m0@x")
+
+
+def test_a_call_that_was_still_waiting_when_the_attempt_ended_never_leaves(tmp_path: Path) -> None:
+    slice_ = Slice(10_000, 0)
+    slice_.reserve(10, 0, "m@x")
+    assert slice_.close() == (10, 0, "m@x")
+    with endpoint(lambda _: Said("yes", 1, 1)) as server:
+        service = Endpoint(Settings(home=tmp_path, model_url=server.url, model_name="usual"))
+        with pytest.raises(WorkerError) as refused:
+            service.complete({"messages": MESSAGES}, slice_)
+        assert server.requests == []
+    assert refused.value.code == "attempt.over"
+    with pytest.raises(WorkerError):
+        slice_.asks("n@x")
+    assert slice_.close() == (10, 0, "m@x")
 
 
 # -- what an endpoint notes ----------------------------------------------------------------------
@@ -166,16 +181,16 @@ def port_free(text: str) -> str:
 def test_a_model_is_noted_whatever_it_answers(tmp_path: Path, said: Said, code: str) -> None:
     slice_, arrived, refused = asked(tmp_path, said)
     assert (arrived, refused) == (1, code)
-    assert port_free(slice_.models) == "usual@http://127.0.0.1/v1"
+    assert port_free(slice_.close()[2]) == "usual@http://127.0.0.1/v1"
 
 
 def test_the_name_that_the_worker_chose_is_the_one_that_was_asked(tmp_path: Path) -> None:
     slice_, _, _ = asked(tmp_path, Said("yes", 1, 1), model="ot her")
-    assert port_free(slice_.models) == "ot%20her@http://127.0.0.1/v1"
+    assert port_free(slice_.close()[2]) == "ot%20her@http://127.0.0.1/v1"
 
 
 @pytest.mark.parametrize("model", ["x" * 100_000, 7, ["a"]])
 def test_a_bad_name_never_leaves_and_costs_nothing(tmp_path: Path, model: object) -> None:
     slice_, arrived, code = asked(tmp_path, Said("yes", 1, 1), model=model)
     assert (arrived, code) == (0, "model.bad_request")
-    assert (slice_.models, slice_.used_tokens) == ("", 0)
+    assert (slice_.close()[2], slice_.used_tokens) == ("", 0)
