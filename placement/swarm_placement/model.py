@@ -140,7 +140,7 @@ class Swarm:
     Items must be done at `deadline_s - reserve_s`; the reserve is for convergence. The swarm
     succeeds when at least `min_success_ratio` of the items are done by then, and should do so with
     `target_probability`. `item_probability` is the quantile a copy's last hop is planned with.
-    `moves_share` is how many of the unaffected copies a replan may move.
+    `moves_share` is the share of the copies which might stay that a replan may move at most.
     """
 
     deadline_s: float
@@ -252,7 +252,8 @@ class Bound:
     """How good a plan is, and the proof.
 
     `cost_usd` is what the placed copies cost; `objective_usd` adds `penalty_usd` per unplaced copy
-    and per copy that stands in the margin of its site. There are two bounds, each with a gap,
+    and per copy that stands in the margin of its site: five times the dearest copy that any class may
+    have anywhere, one dollar if none costs anything. There are two bounds, each with a gap,
     `objective_usd / bound - 1`.
 
     No plan that the checker accepts has an objective below `lower_usd`, however it was found. The

@@ -2,9 +2,12 @@
 
 Copies that can stay do stay. The copies that lost their place get new ones from a linear program
 over their classes and the room that is left; what finds none may eject others, as long as no more
-than `Swarm.moves_share` of the unaffected copies move, exchanges within a class included. Copies that stand in the margin of a site are
-placed anew. Moving a copy that could stay has a price, by default an infinite one. The bound of the new plan holds for the whole
-changed instance; it is proven with the prices of the old plan, for any prices prove a bound.
+than `Swarm.moves_share` of the unaffected copies move, exchanges within a class included. Unaffected
+is every copy that may stay: within the rows of its site as they are now, or at a site outside of its
+rows where all copies are in time all the same. Copies that stand in the margin of a site are placed
+anew. Moving a copy that could stay has a price, by default an infinite one. The bound of the new plan
+holds for the whole changed instance; it is proven with the prices of the old plan, for any prices
+prove a bound.
 """
 
 import math
@@ -40,8 +43,8 @@ PULLS = 2
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Replanned:
-    """The new plan, the instance as it is now, and the copies that are elsewhere (or nowhere)
-    although their place was not lost.
+    """The new plan, the instance as it is now, and all copies that are elsewhere (or nowhere) although
+    they might have stayed.
 
     A site without slots has none in `instance` only because its options must keep their numbers;
     it is no input for `solve`.
@@ -82,32 +85,14 @@ class Replanner:
         before = np.where(plan.option >= 0, self.arc_of[self.class_of_copy, plan.option], -1)
         before[plan.bound.over_margin] = -1
         outside = _outside(now, flat, before)
-        *kept, last = self._attempts(flat, before, outside)
-        for limits, share in kept:
-            found = self._placed(now, limits, before, plan, (share, move_usd))
-            if _are_timely(found, flat, outside):
-                return found
-        return self._placed(now, last[0], before, plan, (last[1], move_usd))
-
-    def _attempts(
-        self, flat: Problem, before: Ints, sites: list[int]
-    ) -> list[tuple[Problem, float]]:
-        """Return the limits that are tried in turn, with the share of copies that may move.
-
-        Where sites are outside of their rows: rows that hold what there is; the same, but such a site
-        takes no copy more and nothing moves; the rows as they are, with all outside of them to go.
-        """
         share = self.instance.swarm.moves_share
-        if not sites:
-            return [(flat, share)]
-        copies = np.bincount(before[before >= 0], minlength=flat.of_class.size)
-        loads = bound.loads(flat, copies.astype(float))
-        here = np.isin(flat.rows.site, sites)
-        slot_s = np.where(here, np.maximum(flat.rows.slot_s, loads), flat.rows.slot_s)
-        wide = replace(flat, rows=replace(flat.rows, slot_s=slot_s))
-        most = flat.site_most.copy()
-        most[sites] = np.bincount(flat.site, copies, most.size)[sites]
-        return [(wide, share), (replace(wide, site_most=most), 0.0), (flat, share)]
+        if not outside:
+            return self._placed(now, flat, before, plan, (share, move_usd))
+        wide, closed = _holding(flat, before, outside)
+        found = self._placed(now, wide, before, plan, (share, move_usd))
+        if _are_timely(found, flat, outside):
+            return found
+        return self._placed(now, closed, before, plan, (0.0, move_usd))
 
     def _placed(
         self, now: Instance, flat: Problem, before: Ints, plan: Plan, moves: tuple[float, float]
@@ -123,7 +108,7 @@ class Replanner:
         allowed = repair(room, bound.reduced_usd(flat, prices), most)
         if most and move_usd < math.inf:
             improve(room, PULLS, SAVING, move_usd, allowed)
-        room, over = beyond(now, room, allowed)
+        room, over = beyond(now, room, most - _leaving(room, kept))
         arc = dealt(now.classes, room, kept, most - _leaving(room, kept))
         option = np.full(arc.size, -1, np.int32)
         option[arc >= 0] = flat.option[arc[arc >= 0]]
@@ -148,6 +133,19 @@ def _outside(now: Instance, flat: Problem, before: Ints) -> list[int]:
     option[before >= 0] = flat.option[before[before >= 0]]
     executed = Executed(now, flat, option, before[:0])
     return [site for site in broken if executed.is_timely(site, executed.queue(site))]
+
+
+def _holding(flat: Problem, before: Ints, sites: list[int]) -> tuple[Problem, Problem]:
+    """Return limits under which all copies at sites outside of their rows can stay: rows that hold
+    what there is; and the same with these sites closed to others, so that what was in time stays so."""
+    copies = np.bincount(before[before >= 0], minlength=flat.of_class.size)
+    loads = bound.loads(flat, copies.astype(float))
+    here = np.isin(flat.rows.site, sites)
+    slot_s = np.where(here, np.maximum(flat.rows.slot_s, loads), flat.rows.slot_s)
+    wide = replace(flat, rows=replace(flat.rows, slot_s=slot_s))
+    most = flat.site_most.copy()
+    most[sites] = np.bincount(flat.site, copies, most.size)[sites]
+    return wide, replace(wide, site_most=most)
 
 
 def _are_timely(found: Replanned, flat: Problem, sites: list[int]) -> bool:

@@ -4,12 +4,11 @@ import math
 
 from swarm_placement import distinct
 from swarm_placement.model import Instance, Plan
-from swarm_placement.placing import margin, whole
-from swarm_placement.placing.assembly import assemble, decoded
+from swarm_placement.placing import whole
+from swarm_placement.placing.assembly import assemble
 from swarm_placement.placing.assurance import nearer, same_arcs
 from swarm_placement.placing.completion import completed
 from swarm_placement.placing.exact import improved
-from swarm_placement.placing.insertion import inserted
 from swarm_placement.program import equal, necessary
 from swarm_placement.program.necessary import Necessary
 from swarm_placement.program.problem import EXACT_ARCS, Problem, problem
@@ -60,12 +59,10 @@ def _classes(instance: Instance, exact_s: float) -> Plan:
     program = Relaxation(problem(instance))
     relaxed = program.solve()
     room, proven_usd = _room(program, relaxed, exact_s)
-    room = completed(instance, room, _quickly)
-    room, over = margin.beyond(instance, room)
+    room, option, over = completed(instance, room, _quickly)
     solver = "exact" if proven_usd > -math.inf else "classes"
     is_worth = exact_s > 0 and program.flat.of_class.size <= WINDOWS_ARCS
     known = necessary.best(instance, program.flat) if is_worth else None
-    room, option = inserted(instance, room, decoded(instance, room.flat, room.copies), over)
     plan = assemble(
         instance, room, relaxed.prices, solver, proven_usd, option=option, over=over, known=known
     )

@@ -4,9 +4,10 @@ What is recomputed, copy by copy: that the option exists and meets capability, h
 and the class's budget; that an item's copies are in different domains; that on each site, with the
 copies executed in the order of their latest starts, mean durations stretched by the margin and
 every cold model loaded once per slot, each begins by its latest start, but for copies said to stand
-in a margin, with which this holds without the stretch; shares, money, cost, penalty, and both bounds
-by weak duality from the published prices (`proof`), but for the word of the exact solver, which is
-claimed and not checked. Only data types come from `model`.
+in a margin, with which this holds without the stretch; shares, money, cost; that every number of the
+bound is one (`numbers`); the penalty, and both bounds by weak duality from the published prices
+(`proof`), but for the word of the exact solver, which is claimed and not checked. Only data types come
+from `model`.
 """
 
 import heapq
@@ -16,8 +17,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from swarm_placement.checking.facts import Facts
+from swarm_placement.checking.numbers import flaws
 from swarm_placement.checking.proof import Proof
-from swarm_placement.model import Bound, Domain, Instance, Plan, copy_offsets, options
+from swarm_placement.model import Domain, Instance, Plan, copy_offsets, options
 
 TOLERANCE = 1e-6
 ROUNDING = 1e-11
@@ -36,8 +38,8 @@ class Violation:
 def check(instance: Instance, plan: Plan, *, bounds: bool = True) -> list[Violation]:
     """Return everything a plan breaks; nothing for a sound one.
 
-    Without `bounds` only the plan is judged: bounds need every class with every option, which takes
-    minutes where there are many millions of them.
+    Without `bounds` only the plan is judged: bounds and penalty need every class with every option,
+    which takes minutes where there are many millions of them.
     """
     judge = _Judge(instance, plan)
     malformed = list(judge.malformed())
@@ -66,7 +68,7 @@ class _Judge:
         self.used = {pair: many for pair, many in self.many.items() if pair[1] >= 0}
 
     def malformed(self) -> Iterator[Violation]:
-        """Find options that do not exist, and missing or surplus copies."""
+        """Find options that do not exist, missing or surplus copies, and numbers that say nothing."""
         if len(self.option) != self.offsets[-1]:
             words = f"{len(self.option)} copies are answered for {self.offsets[-1]}"
             yield Violation("form", "option", words)
@@ -76,6 +78,8 @@ class _Judge:
             not 0 <= index < len(self.option) or self.option[index] < 0 for index in self.over
         ) or len(self.over) < len(self.plan.bound.over_margin):
             yield Violation("form", "over_margin", "it names something else than placed copies")
+        for where, words in flaws(self.instance, self.plan.bound):
+            yield Violation("bound", where, words)
 
     def options(self) -> Iterator[Violation]:
         """Find copies where they must not be."""
@@ -181,10 +185,12 @@ class _Judge:
     def bound(self) -> Iterator[Violation]:
         """Work out both bounds anew from the published prices."""
         claimed = self.plan.bound
-        if min(_prices(claimed), default=0.0) < 0:
-            yield Violation("bound", "prices", "a price is negative")
-            return
         proof = Proof(self.instance, self.ways, self.facts, self.plan)
+        if not _same(claimed.penalty_usd, proof.penalty_usd):
+            words = (
+                f"{claimed.penalty_usd} is claimed, the dearest copy makes it {proof.penalty_usd}"
+            )
+            yield Violation("bound", "penalty_usd", words)
         for where, most in (
             ("lower_usd", max(proof.lower_usd, 0.0)),
             ("within_rows_dual_usd", proof.within_rows_usd),
@@ -192,11 +198,8 @@ class _Judge:
         ):
             if where == "within_rows_usd" and claimed.within_rows_proof != "duality":
                 continue  # claimed by the exact solver, and not checked
-            usd = getattr(claimed, where)
-            if (
-                usd
-                > most + TOLERANCE * abs(most) + ROUNDING * claimed.penalty_usd * self.offsets[-1]
-            ):
+            usd, slack = getattr(claimed, where), ROUNDING * claimed.penalty_usd * self.offsets[-1]
+            if not usd <= most + TOLERANCE * abs(most) + slack:
                 words = f"{usd} is claimed, the prices prove {most}"
                 yield Violation("bound", where, words)
         yield from self._gaps()
@@ -212,18 +215,6 @@ class _Judge:
                 yield Violation("bound", where, f"{gap} does not follow from {lower}")
             if lower <= 0 and gap != (math.inf if claimed.objective_usd > lower else 0.0):
                 yield Violation("bound", where, f"{gap} is claimed above a bound of {lower}")
-
-
-def _prices(bound: Bound) -> list[float]:
-    """Return all prices that a bound uses."""
-    return [
-        *(one.usd_per_slot_s for one in bound.capacity),
-        *(one.usd_per_slot_s for one in bound.windows),
-        *(float(one) for one in bound.share_price_usd),
-        *(float(one) for one in bound.window_share_usd),
-        bound.budget_price,
-        bound.window_budget,
-    ]
 
 
 def _same(one: float, other: float) -> bool:

@@ -11,6 +11,9 @@ from statistics import NormalDist
 
 from swarm_placement.model import Domain, Instance, ItemClass, Offer, Option, Site
 
+SAME = 1e-9
+"""Share by which decimals that are equal may differ in binary."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -97,7 +100,8 @@ class Facts:
             run_s = (math.exp(min(rate * run_s, 700)) - 1) / rate
         usd = run_s * price + move_usd + tokens / 1e6
         latest_s = self.deadline_s(one) - hop_s
-        return Fact(self._refused(one, site, way, usd, latest_s, mean_s), usd, run_s, latest_s)
+        refused = self._refused(one, site, way, usd, latest_s, mean_s)
+        return Fact(refused, usd, run_s, max(latest_s, 0.0))
 
     def _refused(
         self, one: ItemClass, site: Site, way: Option, usd: float, latest_s: float, mean_s: float
@@ -112,9 +116,9 @@ class Facts:
             return "capability"
         if math.isnan(mean_s):
             return "duration"
-        if latest_s < 0:
+        if latest_s < -SAME * self.deadline_s(one):
             return "deadline"
-        if one.budget_usd is not None and usd > one.budget_usd * (1 + 1e-9):
+        if one.budget_usd is not None and usd > one.budget_usd * (1 + SAME):
             return "item_budget"
         return ""
 

@@ -10,8 +10,10 @@ differ in how a copy takes capacity and in how much there is:
   certain (argued in `capacity`). A row may be judged at an edge before its last latest start, but not
   by more than `COARSE` says, and never at less than its formula says.
 
-Items that are all distinct are planned by rows that do not look at single copies; there a row has at
-least the slot time until its edge.
+Items that are all distinct are planned by rows that take the shortest and the longest copy of the site
+for those of each row.
+
+The penalty is one price for all: `PENALTY` times the dearest copy that is permitted anywhere.
 """
 
 import bisect
@@ -28,6 +30,8 @@ COARSE = ((3_000, 1.0), (20_000, 1.03), (math.inf, 1.05))
 """Permitted arcs, up to which latest starts that share a row may be so many times apart."""
 COARSEST = 1.1
 """The same for items that are all distinct."""
+PENALTY = 5.0
+"""A copy without a place costs this many times the dearest one that is permitted."""
 SAME = 1e-9
 SHORT = 1e-5
 """The last copy of a row stays so far below what would be late (`capacity`)."""
@@ -47,6 +51,7 @@ class Proof:
         self.starts = [array("d") for _ in sites]
         self.works = [array("d") for _ in sites]
         self.models: list[set[int]] = [set() for _ in sites]
+        self.dearest_usd = 0.0
         self.windows = [_Falling() for _ in sites]
         for one in bound.windows:
             self.windows[one.site].add(one.until_s, one.usd_per_slot_s)
@@ -57,6 +62,11 @@ class Proof:
         self.order = [sorted(range(len(one)), key=one.__getitem__) for one in self.starts]
         self.lower_usd = math.fsum(any_usd for any_usd, _ in sums) - self._windows_usd()
         self.within_rows_usd = math.fsum(within for _, within in sums) - self._rows_usd()
+
+    @property
+    def penalty_usd(self) -> float:
+        """What a copy without a place must cost; one dollar if no copy costs anything."""
+        return PENALTY * self.dearest_usd or 1.0
 
     def _least(self, number: int) -> tuple[float, float]:
         """Return the least reduced costs of a class by both ways of counting; note its arcs."""
@@ -71,6 +81,7 @@ class Proof:
             self.starts[site].append(fact.latest_s)
             self.works[site].append(busy_s)
             self.models[site].add(option.model)
+            self.dearest_usd = max(self.dearest_usd, fact.usd)
             last_s = _forgiven(fact.latest_s)
             windows = self.windows[site]
             usd = windows.beyond(last_s) - windows.beyond(last_s + busy_s)
@@ -158,10 +169,8 @@ class Proof:
             edge_s - free_s - cold_s for free_s in self.facts.free(row.site) if free_s <= edge_s
         ]
         times = [max(0.0, one) for one in times]
-        if self.is_distinct:
-            return max(row.slot_s, sum(times))
-        shortest = min(works[one] for one in inside)
-        return max(row.slot_s, _room(times, shortest, max(works[one] for one in inside)))
+        copies_s = works if self.is_distinct else [works[one] for one in inside]
+        return max(row.slot_s, _room(times, min(copies_s), max(copies_s)))
 
     def _coarse(self) -> float:
         if self.is_distinct:

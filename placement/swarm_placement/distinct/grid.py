@@ -10,12 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from swarm_placement.distinct.outermost import Outermost
 from swarm_placement.model import CapacityPrice, Instance
 from swarm_placement.program import capacity
 from swarm_placement.program.problem import LEVEL_RATIO, cold_starts
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+NEAR = 5e-8
+"""Share of a level by which a latest start may be short of the next one: half a billionth of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,40 +56,31 @@ class Grid:
 
 def levels(latest_s: Floats, count: int) -> Ints:
     """Return the level of latest starts, below `count`: powers of `LEVEL_RATIO` seconds, with all
-    below one second in level 0."""
-    power = np.log(np.maximum(latest_s, 1.0)) * (1 / np.log(LEVEL_RATIO))
+    below one second in level 0. A latest start within rounding of the next level is in that."""
+    power = np.log(np.maximum(latest_s, 1.0)) * (1 / np.log(LEVEL_RATIO)) + NEAR
     return np.asarray(np.minimum(power.astype(np.int64), count - 1))
 
 
-def grid(
-    instance: Instance, site: Ints, latest_s: Floats, shortest_s: Floats, longest_s: Floats
-) -> Grid:
-    """Return the rows for arcs, each of which stands for copies with no later start than `latest_s`
-    and work between `shortest_s` and `longest_s`."""
-    last_s = latest_s.max(initial=1.0)
+def grid(instance: Instance, last_s: float, found: Outermost) -> Grid:
+    """Return the rows for arcs with these extremes and no latest start after `last_s`.
+
+    A copy may be in any row of its site, so a site has one least and one largest work for all its
+    rows; where no arc is, it is one second and nothing is charged.
+    """
     count = int(levels(np.array([last_s]), np.iinfo(np.int64).max)[0]) + 1
     edge_s: Floats = LEVEL_RATIO ** np.arange(count, dtype=np.float64)
     edge_s[0] = 0.0
-    least, most = _extremes((len(instance.sites), count), site, shortest_s, longest_s)
-    options = np.arange(sum(len(one.offers) * (2 if one.spot else 1) for one in instance.sites))
-    cold_s = cold_starts(instance, options)
+    cold_s = cold_starts(instance, np.flatnonzero(found.used))
+    none, every = found.longest_s <= 0, np.ones(count)
+    least, most = np.where(none, 1.0, found.shortest_s), np.where(none, 1.0, found.longest_s)
     slot_s = [
-        capacity.room(capacity.free_times(instance, at), edge_s, least[at], most[at], cold_s[at])
+        capacity.room(
+            capacity.free_times(instance, at),
+            edge_s,
+            least[at] * every,
+            most[at] * every,
+            cold_s[at],
+        )
         for at in range(len(instance.sites))
     ]
     return Grid(edge_s, np.stack(slot_s))
-
-
-def _extremes(
-    shape: tuple[int, int], site: Ints, shortest_s: Floats, longest_s: Floats
-) -> tuple[Floats, Floats]:
-    """Return the least and the largest work of a copy in each row.
-
-    An arc's copies may start at any level up to its own, so a site has one pair for all its rows.
-    A site without arcs gets one second; nothing is charged there.
-    """
-    least, most = np.full(shape[0], np.inf), np.zeros(shape[0])
-    np.minimum.at(least, site, shortest_s)
-    np.maximum.at(most, site, longest_s)
-    least[np.isinf(least)], most[most <= 0] = 1.0, 1.0
-    return np.repeat(least[:, None], shape[1], 1), np.repeat(most[:, None], shape[1], 1)

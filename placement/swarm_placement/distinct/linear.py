@@ -66,9 +66,10 @@ class Forms:
             return self._each(items, chosen, columns)
         size = items.size[:, chosen].T
         cost = size @ self.cost_usd[pattern][:, columns]
-        latest = items.deadline_s[chosen][:, None] - size @ self.hop_s[pattern][:, columns]
+        due = items.deadline_s[chosen][:, None]
+        latest = arcs.snapped(due, size @ self.hop_s[pattern][:, columns])
         exists = self.open[pattern, columns] & (latest >= 0)
-        exists &= cost <= items.budget_usd[chosen][:, None]
+        exists &= cost <= items.budget_usd[chosen][:, None] * (1 + arcs.ROUNDING)
         return Arcs(cost, size @ self.work_s[pattern][:, columns], latest, exists)
 
     def _each(self, items: Items, chosen: Ints | slice, columns: Ints) -> Arcs:

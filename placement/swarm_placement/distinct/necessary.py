@@ -41,6 +41,8 @@ def from_rows(
         level = np.flatnonzero(prices.row_usd[here])
         usd = prices.row_usd[here, level]
         mine = extent.exists & (site == here)
+        if not mine.any():
+            continue  # only the mean of items that are too dear each may run there
         until_s = _ends(extent, mine, limits.rows.edge_s)[level]
         paid += inner(usd, _slot_s(extent, mine, until_s, free_times(instance, here)))
         found += [

@@ -22,7 +22,9 @@ from swarm_placement.distinct import (
 )
 from swarm_placement.distinct.assembly import assemble
 from swarm_placement.distinct.dividing import divided
+from swarm_placement.distinct.grid import grid
 from swarm_placement.distinct.items import items
+from swarm_placement.distinct.outermost import Outermost
 from swarm_placement.distinct.shares import Limits, shares
 from swarm_placement.model import Instance, Plan, options
 from swarm_placement.program.problem import PENALTY_FACTOR
@@ -40,8 +42,9 @@ def placed(instance: Instance, exact_s: float = 0.0) -> Plan:
     everyone, begin = superclasses.ordered(everyone, target)
     forms = linear.Forms(instance, everyone)
     extent = superclasses.extents(forms, everyone, begin)
-    rows = superclasses.capacity_grid(instance, extent)
-    penalty = PENALTY_FACTOR * float(extent.cost_usd[extent.exists].max(initial=0.0)) or 1.0
+    outer = Outermost(forms, everyone, begin, extent)
+    rows = grid(instance, float(extent.latest_s[extent.exists].max(initial=1.0)), outer)
+    penalty = PENALTY_FACTOR * outer.dearest_usd or 1.0
     site_most = _site_most(instance, int(everyone.copies.sum()))
     limits, whole = Limits(rows, site_most, penalty), extent
     share = shares(instance, everyone, begin, extent.exists, limits)
@@ -50,7 +53,8 @@ def placed(instance: Instance, exact_s: float = 0.0) -> Plan:
     likely = candidates.reduced_usd(forms, everyone, begin, prices)
     likely[~extent.exists] = np.inf
     likely = np.where(wanted_s > 0, -wanted_s, likely)
-    found = candidates.candidates(forms, everyone, begin, likely, rows)
+    count = max(candidates.CANDIDATES, int(everyone.copies.max()))
+    found = candidates.candidates(forms, everyone, begin, likely, rows, count)
     domain, most = candidates.domain_table(instance, everyone)
     terms = candidates.lower_usd(
         forms, everyone, begin, found, extent, prices, penalty, (domain, most)

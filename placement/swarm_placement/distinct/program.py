@@ -85,14 +85,14 @@ class _Program:
         many = np.bincount(flat.group[arcs], minlength=flat.group_most.size) > 1
         binding = flat.group_most < flat.demand[flat.group_class]
         self.groups = np.flatnonzero(many & binding)
-        last = np.append(flat.rows.site[1:] != flat.rows.site[:-1], True)
+        last = np.append(flat.rows.site[1:] != flat.rows.site[:-1], True)[: flat.rows.site.size]
         last[rows] = True
         self.rows = np.flatnonzero(last)
         self.limited = np.flatnonzero(np.isfinite(flat.site_most))
         self.budgets = int(np.isfinite(flat.budget_usd))
         counts = (flat.classes, self.groups.size, self.rows.size, self.limited.size, self.budgets)
         self.begins = np.concatenate((np.zeros(1, np.int64), np.cumsum(counts)))
-        self.scale = 1.0 / (float(np.median(flat.cost_usd)) or 1.0)
+        self.scale = 1.0 / (float(np.median(flat.cost_usd)) or 1.0) if flat.cost_usd.size else 1.0
         first = highs.joined(self._unplaced(), self._columns(arcs))
         self.solver = highs.program(first, *self._row_bounds())
 

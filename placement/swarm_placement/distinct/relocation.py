@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from swarm_placement.distinct.bidding import Assignment, admitted
+from swarm_placement.program.arcs import ROUNDING
 
 Ints = NDArray[np.int64]
 SWEEPS = 3
@@ -47,10 +48,11 @@ def within_budget(plan: Assignment, budget_usd: float) -> None:
     """Take places away, the dearest first, until the plan costs no more than the budget."""
     item, ordinal = np.nonzero(plan.chosen >= 0)
     cost = plan.found.cost_usd[item, plan.chosen[item, ordinal]]
-    if cost.sum() <= budget_usd:
+    most_usd = budget_usd * (1 + ROUNDING)
+    if cost.sum() <= most_usd:
         return
     order = np.argsort(cost, kind="stable")
-    out = order[np.cumsum(cost[order]) > budget_usd]
+    out = order[np.cumsum(cost[order]) > most_usd]
     for one in range(plan.chosen.shape[1]):
         mine = out[ordinal[out] == one]
         plan.put(item[mine], np.full(mine.size, one), np.full(mine.size, -1))

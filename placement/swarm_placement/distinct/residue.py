@@ -77,19 +77,27 @@ def _anew(
         for ordinal in range(before.shape[1]):
             _put(plan, chosen, ordinal, before[:, ordinal])
         return False
-    arc = np.repeat(np.arange(room.copies.size), room.copies)
+    arc = np.flatnonzero(room.copies)
     owner = flat.of_class[arc]
-    place = np.arange(arc.size) - np.searchsorted(owner, owner)
+    column = _within(owner)  # an arc that several copies of an item use is one candidate
     item, found = chosen[owner], plan.found
-    cell = (item, place)
+    cell = (item, column)
     found.option[cell], found.cost_usd[cell] = flat.option[arc], flat.cost_usd[arc]
     found.rank_usd[cell], found.work_s[cell] = flat.rank_usd[arc], flat.work_s[arc]
     found.latest_s[cell] = flat.latest_s[arc]
     found.row[cell] = flat.site[arc] * found.levels + levels(flat.latest_s[arc], found.levels)
-    for one in range(before.shape[1]):
-        here = place == one
-        _put(plan, item[here], one, place[here])
+    many = room.copies[arc]
+    item, column = np.repeat(item, many), np.repeat(column, many)
+    each = _within(np.repeat(owner, many))
+    for ordinal in range(before.shape[1]):
+        here = each == ordinal
+        _put(plan, item[here], ordinal, column[here])
     return True
+
+
+def _within(owner: Ints) -> Ints:
+    """Return which of its owner's entries each one is; owners ascend."""
+    return np.arange(owner.size) - np.searchsorted(owner, owner)
 
 
 def _put(plan: Assignment, item: Ints, ordinal: int, column: Ints) -> None:

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.distinct.grid import Grid, grid
 from swarm_placement.distinct.items import Items
 from swarm_placement.distinct.linear import Forms
-from swarm_placement.model import Instance, ItemClass, options
+from swarm_placement.model import Instance, ItemClass
 from swarm_placement.program import arcs, problem
 from swarm_placement.program.problem import Problem
 
@@ -87,7 +86,8 @@ def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
     first = soon - (high @ forms.hop_s[pattern])[:, 0]
     spare = forms.hop_s[pattern] - forms.work_s[pattern]
     end = last - (np.where(spare > 0, low[:, 0, :, None], high[:, 0, :, None]) * spare).sum(axis=1)
-    exists = forms.open[pattern] & (latest >= 0)
+    exists = forms.open[pattern] & (latest >= -2 * arcs.ROUNDING * last)
+    latest = np.maximum(latest, 0.0)
     for one in np.flatnonzero(~forms.straight[pattern]):
         found = forms.arcs(items, slice(begin[one], begin[one + 1]), np.arange(cost.shape[1]))
         exists[one] = found.exists.any(axis=0)
@@ -99,15 +99,6 @@ def extents(forms: Forms, items: Items, begin: Ints) -> Extents:
         ends = np.where(found.exists, found.latest_s + found.work_s, -np.inf)
         end[one] = ends.max(axis=0)
     return Extents(cost, shortest, longest, latest, first, end, exists)
-
-
-def capacity_grid(instance: Instance, found: Extents) -> Grid:
-    """Return the capacity rows for all arcs that the superclasses' items may have."""
-    site = np.array([way.site for way in options(instance)], np.int64)
-    cell = np.nonzero(found.exists)
-    return grid(
-        instance, site[cell[1]], found.latest_s[cell], found.shortest_s[cell], found.longest_s[cell]
-    )
 
 
 def runs(items: Items, begin: Ints, most: int) -> Ints:

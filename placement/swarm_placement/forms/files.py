@@ -21,15 +21,17 @@ from swarm_placement.model import (
     Link,
     Model,
     Needs,
+    Occupancy,
     Plan,
     Site,
+    Swarm,
     Unplaced,
     copy_offsets,
     options,
 )
 from swarm_placement.telling.usage import Usage, usage
 from swarm_placement.validation import raise_first, site_problems
-from swarm_placement.validation.limits import HOUR_S
+from swarm_placement.validation.limits import HOUR_S, RANGES
 from swarm_placement.validation.names import nearest
 
 MILLION = 1_000_000
@@ -43,12 +45,16 @@ class SiteList:
     """Sites by themselves, before anybody asks anything of them.
 
     `home` is the site where data lies that names no place; empty: such data is at hand everywhere.
+    `occupancy` is what the sites are at work on, `max_site_share` the largest share of all copies that
+    one site may take, above 0 and at most 1.
     """
 
     sites: tuple[Site, ...]
     models: tuple[Model, ...] = (Model("code"),)
     links: tuple[Link, ...] = ()
     home: str = ""
+    occupancy: tuple[Occupancy, ...] = ()
+    max_site_share: float = 1.0
 
 
 def instance_from(data: object) -> Instance:
@@ -81,7 +87,11 @@ def sites_from(data: object) -> SiteList:
         UsageError: for what `instance_from` refuses, and the first of `validation.site_problems`.
     """
     found: SiteList = reader(SiteList)(data)
-    wrong = site_problems(found.sites, found.models, found.links)
+    wrong = site_problems(found.sites, found.models, found.links, found.occupancy)
+    share = RANGES[Swarm]["max_site_share"]
+    if share.outside(np.array([found.max_site_share])).any():
+        said = f"{found.max_site_share:g} is not {share}."
+        wrong.append(UsageError("instance.number", "max_site_share", said, f"Give {share}."))
     names = {site.name for site in found.sites}
     if found.home and found.home not in names:
         wrong.append(

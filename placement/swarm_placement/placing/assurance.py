@@ -13,9 +13,9 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from swarm_placement.chance.approximated import starts
 from swarm_placement.chance.likelihood import at_least
 from swarm_placement.chance.lots import of_arcs
+from swarm_placement.chance.starting import starts
 from swarm_placement.model import Instance, Plan
 from swarm_placement.program import arcs
 from swarm_placement.program.problem import Problem

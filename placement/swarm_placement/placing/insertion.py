@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from swarm_placement.model import Instance, copy_offsets, options
 from swarm_placement.placing import margin
 from swarm_placement.program import capacity
+from swarm_placement.program.arcs import ROUNDING
 from swarm_placement.program.problem import Problem
 from swarm_placement.program.room import Room
 from swarm_placement.telling.usage import Line, cold_of
@@ -145,5 +146,5 @@ def _permits(room: Room, copies: NDArray[np.int32], arc: int) -> bool:
     return (
         int(np.isin(copies, same).sum()) < most
         and room.site[flat.site[arc]] >= 1
-        and room.money >= flat.cost_usd[arc]
+        and room.money >= flat.cost_usd[arc] - ROUNDING * flat.budget_usd
     )

@@ -23,7 +23,8 @@ Ints = NDArray[np.int64]
 def beyond(
     instance: Instance, room: Room, most_moves: int | None = None
 ) -> tuple[Room, dict[int, int]]:
-    """Place copies that are left in the margins, ejecting at most so many others.
+    """Place copies that are left in the margins, ejecting at most so many others; sites take no more
+    copies than the room permits.
 
     Returns:
         What is placed then, and the copies per arc that would have to go for all margins to be
@@ -31,7 +32,7 @@ def beyond(
     """
     if not room.left.any() or not any(site.margin for site in instance.sites):
         return room, {}
-    wide = Room(problem(without(instance)), room.copies)
+    wide = Room(replace(problem(without(instance)), site_most=room.flat.site_most), room.copies)
     place_rest(wide)
     repair(wide, wide.flat.cost_usd, most_moves)
     return Room(room.flat, wide.copies), evict(Room(room.flat, wide.copies))

@@ -21,6 +21,9 @@ Floats = NDArray[np.float64]
 SECONDS_PER_HOUR = 3600.0
 TOKENS_PER_PRICE = 1e6
 BEHAVIOR_SHARE = 1e-7  # of an option's cost: decides between equal costs, moves no money
+ROUNDING = 1e-9
+"""Share of a budget, or of a deadline, that numbers may be off by: 12 x 0.0002 is more than 0.0024 in
+binary. The checker allows as much."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -129,15 +132,22 @@ def table(instance: Instance, classes: Sequence[ItemClass] | None = None) -> Tab
         + column((one.output_tokens for one in classes), size) * term.usd_per_token_out
     )
     cost_usd = busy_s * term.usd_per_slot_s + move_usd + tokens_usd
-    latest_s = deadlines(instance, classes)[:, None] - hop_s
+    latest_s = snapped(deadlines(instance, classes)[:, None], hop_s)
     most_usd = column(
         (math.inf if one.budget_usd is None else one.budget_usd for one in classes), size
     )
-    exists = eligible(instance, classes, ways) & (latest_s >= 0) & (cost_usd <= most_usd)
+    exists = eligible(instance, classes, ways) & (latest_s >= 0)
+    exists &= cost_usd <= most_usd * (1 + ROUNDING)
     exists &= np.isfinite(mean_s) & np.isfinite(busy_s)
     rank_usd = cost_usd * (1 - BEHAVIOR_SHARE * liking(instance, classes, ways))
     work_s = busy_s / (1 - term.margin)
     return Table(exists, mean_s, sigma, fixed_s, work_s, latest_s, cost_usd, rank_usd)
+
+
+def snapped(due_s: Floats, hop_s: Floats) -> Floats:
+    """Return latest starts, in seconds; one that only rounding puts before now is now."""
+    latest_s = np.asarray(due_s - hop_s)
+    return np.where((latest_s < 0) & (latest_s >= -ROUNDING * due_s), 0.0, latest_s)
 
 
 def durations(

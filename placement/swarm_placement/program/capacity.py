@@ -31,6 +31,9 @@ Ints = NDArray[np.int64]
 EXACT = 1e-9
 """Relative difference below which times are equal."""
 SHORT = 1e-5
+NEAR = 4e-9
+"""Relative difference up to which latest starts share a row: above what the checker takes as equal,
+so that it counts the same arcs in it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,13 +62,18 @@ def rows(
     """
     level = latest_s if ratio == 1 else np.floor(np.log(np.maximum(latest_s, 1.0)) / np.log(ratio))
     order = np.lexsort((latest_s, level, site))
+    ranked_site, ranked_s = site[order], latest_s[order]
     new = np.ones(order.size, dtype=bool)
-    ranked_site, ranked_level = site[order], level[order]
-    new[1:] = (ranked_site[1:] != ranked_site[:-1]) | (ranked_level[1:] != ranked_level[:-1])
+    new[1:] = ranked_site[1:] != ranked_site[:-1]
+    apart = new.copy()
+    apart[1:] |= np.diff(ranked_s) > NEAR * np.maximum(1.0, ranked_s[1:])
+    # Latest starts that only rounding tells apart are in the level of the first of them.
+    ranked_level = level[order][apart][np.cumsum(apart) - 1]
+    new[1:] |= ranked_level[1:] != ranked_level[:-1]
     begins = np.flatnonzero(new)
     of_arc = np.empty(order.size, np.int64)
     of_arc[order] = np.cumsum(new) - 1
-    row_site, edge_s = ranked_site[begins], latest_s[order][begins]
+    row_site, edge_s = ranked_site[begins], ranked_s[begins]
     last = np.ones(begins.size, dtype=bool)
     last[:-1] = row_site[1:] != row_site[:-1]
     below_s = np.where(last, np.inf, np.append(edge_s[1:], np.inf))

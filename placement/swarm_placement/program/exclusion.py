@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from swarm_placement.model import Instance, ItemClass, Option
-from swarm_placement.program.arcs import Table, deadlines
+from swarm_placement.program.arcs import ROUNDING, Table, deadlines
 from swarm_placement.telling.wording import duration, money
 
 Constraint = Literal[
@@ -105,5 +105,5 @@ def _beyond(
         needs = f"needs {duration(due_s - latest_s)} of {duration(due_s)}"
         yield "deadline", f"deadline: {duration(-latest_s)} missing ({needs})"
     cost_usd = table.cost_usd[0, number]
-    if one.budget_usd is not None and cost_usd > one.budget_usd:
+    if one.budget_usd is not None and cost_usd > one.budget_usd * (1 + ROUNDING):
         yield "budget", f"budget: {money(cost_usd)} a copy, at most {money(one.budget_usd)}"

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from swarm_placement.errors import UnitWarning, UsageError
-from swarm_placement.model import Instance, Link, Model, Site
+from swarm_placement.model import Instance, Link, Model, Occupancy, Site
 from swarm_placement.validation import columns, names, proportions, rules
 
 SHOWN = 5
@@ -53,13 +53,17 @@ def problems(instance: Instance) -> list[UsageError]:
 
 
 def site_problems(
-    sites: Sequence[Site], models: Sequence[Model], links: Sequence[Link]
+    sites: Sequence[Site],
+    models: Sequence[Model],
+    links: Sequence[Link],
+    occupancy: Sequence[Occupancy] = (),
 ) -> list[UsageError]:
-    """Return what is wrong with sites before anybody asks anything of them."""
+    """Return what is wrong with sites, and what occupies them, before anybody asks anything of them."""
     return [
         *rules.no_sites(sites),
-        *columns.out_of_range(columns.of_sites(sites, models, links)),
+        *columns.out_of_range(columns.of_sites(sites, models, links, occupancy)),
         *names.of_sites(sites, models, links),
+        *names.of_occupancy(sites, occupancy),
         *rules.trust_domains(sites),
     ]
 
@@ -89,6 +93,7 @@ def _problems(instance: Instance, numbers: list[columns.Column]) -> list[UsageEr
         *columns.out_of_range(numbers),
         *names.of_sites(instance.sites, instance.models, instance.links),
         *names.of_classes(instance),
+        *names.of_occupancy(instance.sites, instance.occupancy),
         *rules.deadline(instance.swarm),
         *rules.size(instance),
         *rules.residency(instance),

@@ -17,6 +17,7 @@ from swarm_placement.model import (
     Link,
     Model,
     Needs,
+    Occupancy,
     Offer,
     Site,
     Spot,
@@ -47,7 +48,7 @@ def of_instance(instance: Instance) -> list[Column]:
     """Return all numbers of an instance."""
     parts: list[tuple[str, Any]] = [("swarm", instance.swarm)]
     parts += _site_parts(instance.sites, instance.models, instance.links)
-    parts += [(f"occupancy[{index}]", one) for index, one in enumerate(instance.occupancy)]
+    parts += _occupied(instance.occupancy)
     found = [*_of_classes(instance.classes), *_of_needs(instance.classes), *_of_records(parts)]
     if instance.durations is not None:
         found += _of_records([("durations", instance.durations)])
@@ -55,9 +56,14 @@ def of_instance(instance: Instance) -> list[Column]:
     return found
 
 
-def of_sites(sites: Sequence[Site], models: Sequence[Model], links: Sequence[Link]) -> list[Column]:
-    """Return all numbers of sites."""
-    return _of_records(_site_parts(sites, models, links))
+def of_sites(
+    sites: Sequence[Site],
+    models: Sequence[Model],
+    links: Sequence[Link],
+    occupancy: Sequence[Occupancy] = (),
+) -> list[Column]:
+    """Return all numbers of sites and of what occupies them."""
+    return _of_records([*_site_parts(sites, models, links), *_occupied(occupancy)])
 
 
 def out_of_range(columns: Iterable[Column]) -> Iterator[UsageError]:
@@ -74,12 +80,15 @@ def out_of_range(columns: Iterable[Column]) -> Iterator[UsageError]:
 
 
 def unusual(columns: Iterable[Column]) -> Iterator[UnitWarning]:
-    """Yield a warning per field that holds unusual numbers, with the first of them."""
+    """Yield a warning per field that holds unusual numbers, with the first of them; those that are
+    refused are not doubted too."""
     for column in columns:
         habit = HABITS.get(column.record, {}).get(column.field)
         if habit is None:
             continue
-        places = np.flatnonzero(habit.broken(column.values))
+        odd = habit.broken(column.values) & np.isfinite(column.values)
+        limit = RANGES[column.record].get(column.field)
+        places = np.flatnonzero(odd & ~limit.outside(column.values) if limit else odd)
         if places.size:
             first = int(places[0])
             more = f" (and {places.size - 1:,} more)" if places.size > 1 else ""
@@ -102,6 +111,10 @@ def _site_parts(
             yield f"sites[{index}].spot", site.spot
     for index, link in enumerate(links):
         yield f"links[{index}]", link
+
+
+def _occupied(occupancy: Sequence[Occupancy]) -> list[tuple[str, Any]]:
+    return [(f"occupancy[{index}]", one) for index, one in enumerate(occupancy)]
 
 
 def _of_records(parts: Iterable[tuple[str, Any]]) -> list[Column]:

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import get_args
 
 from swarm_placement.errors import UsageError
-from swarm_placement.model import Domain, Instance, Link, Model, Site
+from swarm_placement.model import Domain, Instance, Link, Model, Occupancy, Site
 
 LISTED = 8
 """So many of the known names are listed where none is similar."""
@@ -40,7 +40,7 @@ def of_sites(
 
 
 def of_classes(instance: Instance) -> Iterator[UsageError]:
-    """Yield problems with the names in classes and in what occupies the sites."""
+    """Yield problems with the names in classes."""
     classes, sites = instance.classes, {site.name for site in instance.sites}
     yield from repeated("classes[{}].name", list(map(attrgetter("name"), classes)), "name")
     kinds = instance.durations.kinds if instance.durations else ()
@@ -55,9 +55,14 @@ def of_classes(instance: Instance) -> Iterator[UsageError]:
             for index, one in enumerate(classes):
                 if get(one) not in known:
                     yield _unknown(f"classes[{index}].{field}", get(one), what, known - {""})
-    for index, occupied in enumerate(instance.occupancy):
-        if occupied.site not in sites:
-            yield _unknown(f"occupancy[{index}].site", occupied.site, "site", sites)
+
+
+def of_occupancy(sites: Sequence[Site], occupancy: Sequence[Occupancy]) -> Iterator[UsageError]:
+    """Yield problems with the sites that are said to be occupied."""
+    known = {site.name for site in sites}
+    for index, occupied in enumerate(occupancy):
+        if occupied.site not in known:
+            yield _unknown(f"occupancy[{index}].site", occupied.site, "site", known)
 
 
 def repeated(path: str, ids: Sequence[Hashable], what: str) -> Iterator[UsageError]:

@@ -160,10 +160,12 @@ def _room(sites: Sequence[Site], one: ItemClass) -> int:
 def _too_many_copies(index: int, one: ItemClass, room: int) -> UsageError:
     what = one.across.replace("_", " ")
     tags = ", ".join(sorted(one.needs.residency))
-    where = f" that carries {tags}" if tags else ""
+    where = f" that carry {tags}" if tags else ""
+    are, copies = ("is", "copy") if room == 1 else ("are", "copies")
+    article = "an" if what[0] in "aeiou" else "a"
     return UsageError(
         "instance.domains",
         f"classes[{index}].copies",
-        f"{one.copies} copies need as many of {what}{where}, and there are {room}.",
-        f"Ask for at most {room} copies, or add a {what}.",
+        f"{one.copies} copies need as many {what}s{where}, and there {are} {room}.",
+        f"Ask for at most {room} {copies}, or add {article} {what}.",
     )

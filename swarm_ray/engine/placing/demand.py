@@ -110,9 +110,10 @@ def instance_of(demand: Demand, sites: SiteList) -> Instance:
         min_success_ratio=demand.min_success_ppm / 1e6,
         target_probability=asked / 1e6 if asked else Swarm(1.0).target_probability,
         budget_usd=demand.budget_microusd / 1e6 if demand.budget_microusd else None,
+        max_site_share=sites.max_site_share,
     )
     durations = _durations(demand, alike, offered, kept)
-    return Instance(swarm, classes, offered, kept, sites.links, durations=durations)
+    return Instance(swarm, classes, offered, kept, sites.links, sites.occupancy, durations)
 
 
 def _item_class(group: Group, demand: Demand, tokens: float, home: str) -> ItemClass:

@@ -1,10 +1,12 @@
 """A swarm's demand in the terms of the placement solver."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from swarm_placement.forms.files import SiteList
-from swarm_placement.model import Model, Offer, Site
+from swarm_placement.model import Model, Occupancy, Offer, Site
 from swarm_ray.engine.placing.demand import (
     CODE,
     NO_DEADLINE_S,
@@ -79,6 +81,16 @@ def test_a_task_that_asks_no_model_runs_as_code_wherever_slots_are():
     assert [offer.model for site in found.sites for offer in site.offers] == [CODE, CODE]
     assert not found.classes[0].needs.capabilities
     assert found.swarm.deadline_s == NO_DEADLINE_S
+
+
+def test_what_sites_are_at_work_on_and_their_largest_share_reach_the_solver():
+    busy = (Occupancy("office", (2.0, 3.5)),)
+    found = instance_of(
+        Demand("sort", (10,), NOTHING), replace(SITES, occupancy=busy, max_site_share=0.5)
+    )
+    assert found.occupancy == busy
+    assert found.swarm.max_site_share == 0.5
+    assert instance_of(Demand("sort", (10,), NOTHING), SITES).swarm.max_site_share == 1.0
 
 
 def test_a_task_that_asks_a_model_uses_what_the_sites_offer():

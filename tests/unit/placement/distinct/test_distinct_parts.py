@@ -9,9 +9,10 @@ import pytest
 
 from swarm_placement.distinct import bidding, candidates, dividing, program, superclasses
 from swarm_placement.distinct.candidates import CLOSED, Candidates, Prices
-from swarm_placement.distinct.grid import Grid
+from swarm_placement.distinct.grid import Grid, grid
 from swarm_placement.distinct.items import Items, items, patterns
 from swarm_placement.distinct.linear import Forms
+from swarm_placement.distinct.outermost import Outermost
 from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Needs, options
 from swarm_placement.program import arcs, bound
@@ -92,7 +93,8 @@ def test_the_bound_is_what_looking_at_every_pair_gives(count: int) -> None:
     order, begin = superclasses.ordered(items(instance), 60)
     forms = Forms(instance, order)
     extent = superclasses.extents(forms, order, begin)
-    rows = superclasses.capacity_grid(instance, extent)
+    outer = Outermost(forms, order, begin, extent)
+    rows = grid(instance, float(extent.latest_s[extent.exists].max()), outer)
     row_usd = rng.exponential(1e-4, rows.slot_s.shape) * (rng.random(rows.slot_s.shape) < 0.2)
     prices = Prices(row_usd, np.zeros(len(instance.sites)), 0.0)
     likely = candidates.reduced_usd(forms, order, begin, prices)

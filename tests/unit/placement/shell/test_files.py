@@ -18,7 +18,7 @@ from swarm_placement.forms.files import (
     up,
 )
 from swarm_placement.generate import FAMILIES, Recipe, generate
-from swarm_placement.model import copy_offsets
+from swarm_placement.model import Occupancy, copy_offsets
 from swarm_placement.solve import solve
 
 
@@ -186,6 +186,31 @@ def test_sites_that_execute_plain_code_need_no_models():
     found = sites_from({"sites": [{"name": "here", "slots": 4, "usd_per_slot_s": 0}]})
     assert [model.name for model in found.models] == ["code"]
     assert found.home == ""
+
+
+def test_sites_may_be_at_work_and_may_have_a_largest_share(three_organisations):
+    busy = {"occupancy": [{"site": "eu-west", "remaining_s": [3, 4.5]}], "max_site_share": 0.5}
+    data = site_data(three_organisations) | busy
+    jsonschema.validate(data, schemas()["sites"])
+    found = sites_from(data)
+    assert found.occupancy == (Occupancy("eu-west", (3.0, 4.5)),)
+    assert found.max_site_share == 0.5
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("occupancy[0].site", [{"site": "moon", "remaining_s": [1]}]),
+        ("occupancy[0].remaining_s[1]", [{"site": "eu-west", "remaining_s": [1, -1]}]),
+        ("max_site_share", 0),
+        ("max_site_share", 1.5),
+    ],
+)
+def test_occupied_slots_and_shares_that_cannot_be_are_refused(three_organisations, field, value):
+    data = site_data(three_organisations) | {field.partition("[")[0]: value}
+    with pytest.raises(UsageError) as caught:
+        sites_from(data)
+    assert caught.value.field == field
 
 
 def test_a_home_that_is_no_site_is_refused(three_organisations):

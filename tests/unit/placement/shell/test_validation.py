@@ -369,6 +369,34 @@ def test_times_in_milliseconds_beside_seconds_are_doubted(three_organisations):
     assert doubts(three_organisations) == []
 
 
+@pytest.mark.parametrize("bad", [-5.0, 0.0, math.nan, math.inf])
+def test_a_number_that_is_refused_is_not_doubted_and_makes_nothing_doubtful(
+    three_organisations, bad
+):
+    swarm, (first, *rest) = three_organisations.swarm, three_organisations.classes
+    site, *others = three_organisations.sites
+    for spoilt in (
+        replace(three_organisations, swarm=replace(swarm, deadline_s=bad)),
+        replace(three_organisations, classes=(replace(first, work_s=bad), *rest)),
+        replace(three_organisations, classes=(replace(first, deadline_s=bad), *rest)),
+        replace(three_organisations, sites=(replace(site, usd_per_slot_s=bad), *others)),
+        replace(three_organisations, sites=(replace(site, boot_s=bad), *others)),
+    ):
+        assert doubts(spoilt) == []
+        assert problems(spoilt) or bad == 0
+
+
+def test_more_copies_than_domains_are_told_in_words_that_agree(three_organisations):
+    for across, most, words in (
+        ("organisation", 3, "or add an organisation."),
+        ("site", 3, "or add a site."),
+    ):
+        spoilt = with_class(three_organisations, 0, copies=most + 1, across=across)
+        (found,) = problems(spoilt)
+        assert found.message.startswith(f"{most + 1} copies need as many {across}s, and there are")
+        assert found.hint.endswith(words)
+
+
 def test_a_swarm_of_absurd_size_is_refused_before_it_is_built(three_organisations):
     crowd = replace(three_organisations.classes[0], items=9_000_000, copies=1)
     instance = replace(three_organisations, classes=(crowd, replace(crowd, name="more")))

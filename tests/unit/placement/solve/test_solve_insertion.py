@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from swarm_placement import check_plan, solve
-from swarm_placement.generate import Recipe, generate
+from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Plan, Site, Swarm
+from swarm_placement.placing import completion
 from swarm_placement.placing.assembly import complete, decoded
-from swarm_placement.placing.completion import completed, whole
+from swarm_placement.placing.completion import completed, whole, whole_items
 from swarm_placement.placing.insertion import Executed, inserted
 from swarm_placement.program.problem import problem
 from swarm_placement.program.room import Room
@@ -98,8 +99,38 @@ def test_items_are_complete_before_others_have_a_part() -> None:
     assert complete_items(instance, plan) == [4, 10]
 
 
+@pytest.mark.parametrize(
+    ("family", "seed"), [("product", 5004), ("tight", 5007), ("residency", 5005)]
+)
+def test_never_fewer_items_are_complete_than_if_copies_alone_counted(
+    family: Family, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(seed)
+    items, sites, classes = (int(rng.integers(*ends)) for ends in ((60, 250), (4, 12), (3, 15)))
+    instance = generate(Recipe(items, sites, classes, 0.95, family, seed))
+    share, kept = float(rng.choice([0.3, 0.6, 0.8, 1])), float(rng.choice([0, 0.1, 0.25]))
+    few = tuple(
+        replace(
+            one,
+            slots=max(1, int(one.slots * share)),
+            margin=kept,
+            boot_s=float(rng.choice([0, 10])),
+        )
+        for one in instance.sites
+    )
+    most = 0.4 if rng.random() < 0.3 else 1.0
+    instance = replace(instance, sites=few, swarm=replace(instance.swarm, max_site_share=most))
+    plan = solve(instance, exact_s=0)
+    assert check_plan(instance, plan) == []
+    monkeypatch.setattr(completion, "ROUNDS", 0)
+    copies_first = solve(instance, exact_s=0)
+    assert (copies_first.option < 0).any()
+    assert whole_items(instance, plan.option) == sum(complete_items(instance, plan))
+    assert whole_items(instance, plan.option) >= whole_items(instance, copies_first.option)
+
+
 @pytest.mark.parametrize("seed", range(4))
-def test_never_fewer_items_are_complete_than_if_copies_alone_counted(seed: int) -> None:
+def test_an_answer_with_fewer_complete_items_is_not_taken(seed: int) -> None:
     instance = generate(Recipe(300, 8, 15, 0.98, "redundancy", seed))
     instance = replace(
         instance, sites=tuple(replace(one, slots=max(1, one.slots // 2)) for one in instance.sites)
@@ -117,6 +148,6 @@ def test_never_fewer_items_are_complete_than_if_copies_alone_counted(seed: int) 
     for arc in range(flat.of_class.size):
         count = int(room.most(np.array([arc]))[0])
         room.take(arc, min(count, int(room.left[flat.of_class[arc]])))
-    assert completed(instance, room, nothing) is room
+    assert completed(instance, room, nothing).room is room
     assert asked
     assert whole(flat, room.copies, each).sum() > 0

@@ -1,13 +1,16 @@
 """A site is lost: what can stay stays, the rest finds another place."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from swarm_placement import Replanner, UsageError, check_plan, solve
-from swarm_placement.generate import Recipe, generate
-from swarm_placement.model import Instance, ItemClass, Occupancy, Site, Swarm, options
+from swarm_placement.generate import Family, Recipe, generate
+from swarm_placement.model import Instance, ItemClass, Occupancy, Plan, Site, Swarm, options
+from swarm_placement.replan import Replanned
 
 SITES = tuple(Site(name, 4, price) for name, price in (("a", 1e-4), ("b", 2e-4), ("c", 3e-4)))
 
@@ -155,3 +158,57 @@ def test_no_more_copies_move_than_may_whatever_their_number_per_item(
         assert moved.sum() <= 0.05 * stays.sum(), f"seed {seed}"
         assert set(np.flatnonzero(moved)) <= set(found.moved.tolist())
         plan = found.plan
+
+
+def shaken(family: Family, seed: int) -> Iterator[tuple[Instance, Plan, Replanned]]:
+    """Yield what four events in a row make of a crowded instance: before, and after each of them."""
+    rng = np.random.default_rng(seed)
+    items, sites, classes = (int(rng.integers(*ends)) for ends in ((100, 600), (4, 14), (3, 15)))
+    load = float(rng.choice([0.5, 0.8, 0.95]))
+    instance = generate(Recipe(items, sites, classes, load, family, seed))
+    swarm = replace(
+        instance.swarm,
+        moves_share=float(rng.choice([0, 0.02, 0.05, 0.05])),
+        max_site_share=float(rng.choice([1, 1, 0.5])),
+    )
+    margins = tuple(replace(one, margin=float(rng.choice([0, 0.1]))) for one in instance.sites)
+    instance = replace(instance, swarm=swarm, sites=margins)
+    if rng.random() < 0.5:
+        busy = tuple(
+            Occupancy(one.name, tuple(rng.uniform(0, 20, max(1, one.slots // 2)).tolist()))
+            for one in instance.sites[:3]
+        )
+        instance = replace(instance, occupancy=busy)
+    plan, replanner = solve(instance, exact_s=0), Replanner(instance)
+    slots: dict[str, int] = {}
+    for _ in range(4):
+        site, chance = instance.sites[int(rng.integers(sites))], rng.random()
+        if chance < 0.4:
+            slots[site.name] = 0
+        elif chance < 0.7:
+            slots[site.name] = int(rng.integers(0, site.slots + 1))
+        elif slots:
+            slots.pop(next(iter(slots)))
+        price = math.inf if rng.random() < 0.5 else float(10 ** rng.uniform(-5, -2))
+        found = replanner.replan(plan, dict(slots), price)
+        yield instance, plan, found
+        plan = found.plan
+
+
+@pytest.mark.parametrize(
+    ("family", "seed"),
+    [("redundancy", 6110), ("product", 6001), ("tight", 6103), ("interaction", 6107)],
+)
+def test_no_more_of_the_unaffected_copies_move_than_may_and_each_is_named(
+    family: Family, seed: int
+) -> None:
+    for instance, before, found in shaken(family, seed):
+        assert check_plan(found.instance, found.plan) == []
+        slots = np.array([one.slots for one in instance.sites])
+        unchanged = slots == np.array([one.slots for one in found.instance.sites])
+        site = site_of(instance, before.option)
+        unaffected = (site >= 0) & unchanged[site]
+        unaffected[before.bound.over_margin] = False
+        elsewhere = np.flatnonzero(unaffected & (found.plan.option != before.option))
+        assert set(elsewhere) <= set(found.moved)
+        assert found.moved.size <= instance.swarm.moves_share * (before.option >= 0).sum()
