@@ -20,7 +20,8 @@ MOST_CLASSES = 2_000
 """Classes the linear program takes at once."""
 EXACT_S = 1.0
 WINDOWS_ARCS = 20_000
-"""Arcs up to which the bound for any plan has a linear program of its own."""
+"""Arcs, for each second that may be spent, up to which the bound for any plan has a linear program of
+its own."""
 ROUNDS = 3
 """Rounds in which large instances are improved if time may be spent on it."""
 SURER = 3
@@ -61,7 +62,7 @@ def _classes(instance: Instance, exact_s: float) -> Plan:
     room, proven_usd = _room(program, relaxed, exact_s)
     room, option, over = completed(instance, room, _quickly)
     solver = "exact" if proven_usd > -math.inf else "classes"
-    is_worth = exact_s > 0 and program.flat.of_class.size <= WINDOWS_ARCS
+    is_worth = program.flat.of_class.size <= WINDOWS_ARCS * exact_s
     known = necessary.best(instance, program.flat) if is_worth else None
     plan = assemble(
         instance, room, relaxed.prices, solver, proven_usd, option=option, over=over, known=known
