@@ -2,7 +2,8 @@
 
 Each limit is eased alone. For copies without a place the least easing is searched with the linear
 program, which says whether fractions of copies would fit; for whole copies that do not fit where
-fractions do, and for a target that is missed, with plans. Residency, hardware and capability are never
+fractions do, and for a target that is missed, plans are tried with more and more of it: a larger
+easing may make a cheaper plan that is less sure, so that nothing can be searched by halves. Residency, hardware and capability are never
 eased: an answer that needs them names the requirement instead (`Bound.unplaced`).
 """
 
@@ -20,7 +21,11 @@ from swarm_placement.solve import MOST_CLASSES, solve
 from swarm_placement.telling.wording import percent
 
 FACTORS = (1.02, 1.05, 1.1, 1.2, 1.35, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0)
-"""Easings that are tried, from small to large."""
+"""Easings for which the linear program is solved, from small to large."""
+PLANNED = (1.05, 1.1, 1.2, 1.5, 2.0, 3.0, 10.0)
+"""Easings for which plans are made, from small to large."""
+EXACT_S = 0.02
+"""Seconds of exact search for such a plan; with none it would not be made surer either."""
 NOTHING = 1e-6
 """Copies that count as none."""
 MILLION = 1e6
@@ -75,7 +80,7 @@ def relief(instance: Instance) -> tuple[Relief, ...]:
 def _each(instance: Instance) -> Iterator[Relief]:
     """Yield the effect of easing each limit that there is."""
     for field, words, ease in _EASED:
-        yield _least(instance, field, words, ease, _fractions)
+        yield _least(instance, field, words, ease)
     swarm = instance.swarm
     if any(one.budget_usd is not None for one in instance.classes):
         free = tuple(replace(one, budget_usd=None) for one in instance.classes)
@@ -107,53 +112,60 @@ def advice(instance: Instance, plan: Plan) -> tuple[Relief, ...]:
 
 
 def _surer(instance: Instance, plan: Plan) -> Iterator[Relief]:
-    """Yield the least easing of time and of slots with which a plan is whole and sure."""
+    """Yield the first easing of time and of slots with which a plan is whole and sure, or else the
+    one that comes nearest to it, if that is better than the plan."""
     now = Relief("", "", float((plan.option < 0).sum()), plan.bound.probability)
     for field, words, ease in _EASED:
-        found = _least(instance, field, words, ease, _planned)
-        if (found.unplaced, -(found.probability or 0)) < (now.unplaced, -plan.bound.probability):
+        found = _first(instance, field, words, ease)
+        if _lacks(found) < _lacks(now):
             yield found
 
 
-Judge = Callable[[Instance], tuple[float, float | None]]
-"""Says of an instance how many copies stay without a place and, if it plans, how sure the plan is."""
+def _first(
+    instance: Instance, field: str, words: str, ease: Callable[[Instance, float], Instance]
+) -> Relief:
+    """Return the first factor with which a plan is whole and as sure as asked, or else the best."""
+    tried: list[Relief] = []
+    target = instance.swarm.target_probability
+    for factor in PLANNED:
+        unplaced, probability = _planned(ease(instance, factor))
+        tried.append(Relief(field, words.format(factor), unplaced, probability))
+        if not unplaced and probability >= target:
+            found, is_enough = tried[-1], "the first that is enough"
+            break
+    else:
+        found, is_enough = min(tried, key=_lacks), "none is enough"
+    factors = ", ".join(f"{factor:g}" for factor in PLANNED[: len(tried)])
+    return replace(found, easing=f"{found.easing}; tried {factors}, {is_enough}")
 
 
-def _planned(instance: Instance) -> tuple[float, float | None]:
+def _lacks(one: Relief) -> tuple[float, float]:
+    return one.unplaced, -(one.probability or 0.0)
+
+
+def _planned(instance: Instance) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnitWarning)  # what it is about was said of the instance
-        plan = solve(instance, exact_s=0.0)
+        plan = solve(instance, exact_s=EXACT_S)
     return float((plan.option < 0).sum()), plan.bound.probability
 
 
-def _fractions(instance: Instance) -> tuple[float, float | None]:
-    return stranded(instance), None
-
-
 def _least(
-    instance: Instance,
-    field: str,
-    words: str,
-    ease: Callable[[Instance, float], Instance],
-    judge: Judge,
+    instance: Instance, field: str, words: str, ease: Callable[[Instance, float], Instance]
 ) -> Relief:
-    """Return the least factor that is enough, or the largest one; by bisection."""
-    target = instance.swarm.target_probability
+    """Return the least factor with which fractions of all copies fit, or the largest one; by
+    bisection, since more room never leaves more of them out."""
 
     def tried(at: int) -> Relief:
-        return Relief(field, words.format(FACTORS[at]), *judge(ease(instance, FACTORS[at])))
-
-    def enough(found: Relief) -> bool:
-        return found.unplaced <= NOTHING and (
-            found.probability is None or found.probability >= target
-        )
+        left = stranded(ease(instance, FACTORS[at]))
+        return Relief(field, words.format(FACTORS[at]), left)
 
     low, high = 0, len(FACTORS) - 1
     best = tried(high)
-    while enough(best) and low < high:
+    while best.unplaced <= NOTHING and low < high:
         middle = (low + high) // 2
         found = tried(middle)
-        if enough(found):
+        if found.unplaced <= NOTHING:
             best, high = found, middle
         else:
             low = middle + 1

@@ -29,6 +29,13 @@ class Chance:
     error: float
 
 
+def drawn_error(share: float, draws: int) -> float:
+    """Return the standard error of a share of so many draws; none or all of them leave a doubt too
+    (Agresti and Coull 1998)."""
+    near = (share * draws + 1) / (draws + 2)
+    return math.sqrt(near * (1 - near) / (draws + 2))
+
+
 def at_least(items: Ints, done: Floats, needed: int) -> float:
     """Return the probability that so many items are done, given how many independent items have
     which probability.
@@ -82,3 +89,8 @@ _AREA = np.array([0.5 * math.erfc(-one / math.sqrt(2)) for one in _GRID.tolist()
 def normal(z: Floats) -> Floats:
     """Return the standard normal distribution function, within 4e-8: by a table, for many values."""
     return np.asarray(np.interp(z, _GRID, _AREA), np.float64)
+
+
+def quantile(probability: Floats) -> Floats:
+    """Return the standard normal quantiles of probabilities, from the same table."""
+    return np.asarray(np.interp(probability, _AREA, _GRID), np.float64)

@@ -23,7 +23,8 @@ from swarm_placement.telling.scarcity import (
     minute_later,
     optimum,
     price_usd,
-    slot_worth_usd,
+    slot_saving,
+    without_place,
 )
 from swarm_placement.validation.names import nearest
 
@@ -71,9 +72,9 @@ def explain(instance: Instance, plan: Plan, item_class: str, ordinal: int = 0) -
     begin = int(copy_offsets(instance.classes)[number]) + ordinal * one.copies
     taken = plan.option[begin : begin + one.copies].tolist()
     missing = [missed.reason for missed in plan.bound.unplaced if missed.item_class == number]
-    slot_usd = slot_worth_usd(instance, plan.bound)
-    minute = cache(lambda: _minute(instance, number))
-    everybody = _everybody(instance) if min(taken) < 0 else 0.0
+    slot = cache(lambda site: slot_saving(instance, plan.bound, site))
+    minute = cache(lambda: _minute(instance, plan.bound, number))
+    everybody = _everybody(instance, plan.bound) if min(taken) < 0 else 0.0
     copies = []
     for place, chosen in enumerate(taken):
         others = [way for at, way in enumerate(taken) if at != place and way >= 0]
@@ -83,16 +84,19 @@ def explain(instance: Instance, plan: Plan, item_class: str, ordinal: int = 0) -
             binding, site = _binding(view, chosen, free, plan.bound)
         else:
             binding, site = "; ".join(missing), int(view.site[other]) if other >= 0 else -1
+        more = slot(site) if site >= 0 else Saving("slot", "", 0.0)
         copies.append(
             CopyExplanation(
                 _choice(view, chosen, chosen),
                 _choice(view, other, chosen),
                 binding,
                 instance.sites[site].name if site >= 0 else "",
-                float(slot_usd[site]) if site >= 0 else 0.0,
+                more.usd,
                 _minute_usd(view, free, plan.bound.penalty_usd, minute, one.copies),
                 bool((plan.bound.over_margin == begin + place).any()),
                 everybody if chosen < 0 else 0.0,
+                more.copies,
+                more.marginal and more.usd > 0,
             )
         )
     excluded = by_site(instance, ways, view.excluded)
@@ -189,18 +193,21 @@ def _binding(view: _View, chosen: int, free: NDArray[np.bool_], bound: Bound) ->
     return ("capacity" if scarce else "whole copies"), site
 
 
-def _minute(instance: Instance, number: int) -> Saving | None:
+def _minute(instance: Instance, bound: Bound, number: int) -> Saving | None:
     """Return what one more minute for one item alone gains, None if that is too much to work out."""
     now = optimum(instance)
     then = optimum(alone_later(instance, number)) if now else None
-    return gained(now, then, Saving("minute", "", 0.0)) if now and then else None
+    missing = without_place(bound)
+    return gained(now, then, Saving("minute", "", 0.0), missing) if now and then else None
 
 
-def _everybody(instance: Instance) -> float:
-    """Return how many more copies find a place when every deadline is a minute later."""
+def _everybody(instance: Instance, bound: Bound) -> float:
+    """Return up to how many more copies find a place when every deadline is a minute later."""
     now = optimum(instance)
     then = optimum(minute_later(instance)) if now else None
-    return max(0.0, now.unplaced - then.unplaced) if now and then else 0.0
+    if not (now and then):
+        return 0.0
+    return gained(now, then, Saving("minute", "", 0.0), without_place(bound)).copies
 
 
 def _minute_usd(

@@ -1,13 +1,12 @@
 """What is said of one item: as fields, as plain data, in words."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from swarm_placement.forms.plain import plain
 from swarm_placement.program.exclusion import Exclusion
-from swarm_placement.telling.wording import duration, money
+from swarm_placement.telling.wording import duration, money, placing
 
 SAME = 1e-9
 """Relative difference below which two prices are one."""
@@ -44,10 +43,12 @@ class CopyExplanation:
     "capacity", "share", "domain" (another copy of the item is there), "deadline", "whole copies"
     (capacity rounded to whole copies), or the reason why it is unplaced. `binding_site` is where;
     for an unplaced copy, the permitted site of least price.
-    `slot_usd` is what one more slot there would save the swarm, `minute_usd` what this copy would
-    save if its deadline alone were a minute later, everything else as it is. `over_margin`: it stands
-    in the margin of its site, for want of another place. `minute_copies`, for an unplaced copy: how
-    many more copies of the swarm find a place when every deadline is a minute later.
+    `slot_usd` is what one more slot there would save the swarm, `slot_marginal` says that this is
+    the plan's shadow price and not worked out anew, `slot_copies` up to how many more copies it would
+    place instead; `minute_usd` is what this copy would save if its deadline alone were a minute later,
+    everything else as it is. `over_margin`: it stands
+    in the margin of its site, for want of another place. `minute_copies`, for an unplaced copy: up
+    to how many more copies of the swarm find a place when every deadline is a minute later.
     """
 
     chosen: Choice | None
@@ -58,6 +59,8 @@ class CopyExplanation:
     minute_usd: float
     over_margin: bool
     minute_copies: float = 0.0
+    slot_copies: float = 0.0
+    slot_marginal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +116,21 @@ def _lines(one: CopyExplanation, many: str) -> Iterator[str]:
         yield f"    binding: {BINDINGS[one.binding].format(site=one.binding_site)}"
     if one.over_margin and chosen is not None:
         yield f"    in the margin of {chosen.site}: no site had room within its margin"
-    if one.slot_usd > 0:
-        yield f"    one more slot at {one.binding_site} would save {money(one.slot_usd)} in all"
-    if one.minute_copies >= 1:
-        placed = math.floor(one.minute_copies + SAME)
-        yield f"    one more minute on every deadline would place {placed:,} more copies"
+    yield from _worth(one)
     if one.minute_usd > 0 and chosen is not None:
         yield f"    one more minute for this item would save {money(one.minute_usd)} a copy"
+
+
+def _worth(one: CopyExplanation) -> Iterator[str]:
+    """Yield what one more slot or minute would do for the swarm."""
+    slot = f"    one more slot at {one.binding_site} would"
+    if one.slot_copies >= 1:
+        yield f"{slot} {placing(one.slot_copies)}"
+    elif one.slot_usd > 0:
+        shadow = " at the plan's shadow prices" if one.slot_marginal else ""
+        yield f"{slot} save {money(one.slot_usd)} in all{shadow}"
+    if one.minute_copies >= 1:
+        yield f"    one more minute on every deadline would {placing(one.minute_copies)}"
 
 
 def _difference(other: Choice) -> str:

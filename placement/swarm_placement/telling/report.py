@@ -9,12 +9,10 @@ from swarm_placement.forms.files import PROOFS, down, gap_ppm, up
 from swarm_placement.model import Instance, Plan, options
 from swarm_placement.telling.scarcity import Saving, savings
 from swarm_placement.telling.usage import Schedule, Usage, schedule, usage
-from swarm_placement.telling.wording import duration, money, percent
+from swarm_placement.telling.wording import WHOLE, duration, money, percent, placing
 
 MILLION = 1e6
 CHEAPER = 3
-WHOLE = 1e-6
-"""What a fraction of a copy may lack of a whole one."""
 """So many savings are named."""
 WORST = 3
 """So many classes of least probability are named in words."""
@@ -34,9 +32,10 @@ def summary(instance: Instance, plan: Plan) -> dict[str, Any]:
     Money in micro-dollars, times in microseconds from now, shares in parts per million; costs are
     rounded up, probabilities and bounds down. `ends_us` is when the last copy ends if every
     duration is its mean; `busy_ppm` the share of a site's slot time until the deadline that is used.
-    `cheaper` holds savings at the margin, the largest first; none of them touches a hard
-    requirement. `objective_microusd` is the cost with `penalty_microusd` for each unplaced copy
-    and each in the margin of its site (`over_margin`); bounds, gaps and savings are about it.
+    `cheaper` holds savings, the largest first, worked out anew unless `marginal`; none of them touches
+    a hard requirement, and `places_copies` is how many more copies would find a place at most.
+    `objective_microusd` is the cost with `penalty_microusd` for each unplaced copy and each in the
+    margin of its site (`over_margin`); bounds, gaps and savings are about it.
     `lower_bound_microusd` holds for any plan that is on time, `within_rows_microusd` for plans within
     the solver's capacity rows.
     """
@@ -172,7 +171,7 @@ def _doubt(found: Mapping[str, Any]) -> str:
 
 def _gain(one: Mapping[str, Any]) -> str:
     if one["places_copies"]:
-        return f"would place {one['places_copies']:,} more copies"
+        return f"would {placing(one['places_copies'])}"
     least = " at the margin" if one["marginal"] else ""
     return f"would save about {_money(one['saves_microusd'])}{least}"
 

@@ -33,9 +33,10 @@ class Saving:
 
     `what`: "slot" (one more like those of `site`), "minute" (all deadlines one later), "share" (one
     more copy at `site` above its share), "budget" (one more dollar); `site` is empty where it is no
-    single one. `usd` is what it saves, 0 where it places `copies` more instead, whose money comes on
-    top. `marginal`: `usd` is the price of the first slot-second times their number, an upper bound
-    of what so many save.
+    single one. `usd` is what it saves, 0 where it places up to `copies` more instead, whose money
+    comes on top: so many fractions of copies find a place, at most as many as the plan has without.
+    `marginal`: `usd` is the price of the first slot-second times their number, an upper bound of what
+    so many save.
     """
 
     what: str
@@ -83,7 +84,7 @@ def price_usd(instance: Instance, bound: Bound, table: Table) -> Floats:
 
 
 def slot_worth_usd(instance: Instance, bound: Bound) -> Floats:
-    """Return per site what one more slot like those there would save."""
+    """Return per site what one more slot like those there would save at the margin."""
     found = np.zeros(len(instance.sites))
     for row in bound.capacity:
         found[row.site] += row.usd_per_slot_s * row.slot_s / instance.sites[row.site].slots
@@ -112,20 +113,31 @@ def savings(instance: Instance, bound: Bound) -> list[Saving]:
     ]
     found.append(Saving("budget", "", bound.budget_price))
     found = sorted((one for one in found if one.usd > 0), key=lambda one: -one.usd)
-    return _worked_out(instance, found[:ASKED]) + found[ASKED:] if found else []
+    if not found:
+        return []
+    return _worked_out(instance, bound, found[:ASKED]) + found[ASKED:]
 
 
-def _worked_out(instance: Instance, found: list[Saving]) -> list[Saving]:
+def slot_saving(instance: Instance, bound: Bound, site: int) -> Saving:
+    """Return what one more slot at a site would do, as `savings` has it; nothing has a `usd` of 0."""
+    name = instance.sites[site].name
+    one = Saving("slot", name, float(slot_worth_usd(instance, bound)[site]))
+    found = _worked_out(instance, bound, [one]) if one.usd > 0 else []
+    return found[0] if found else replace(one, usd=0.0)
+
+
+def _worked_out(instance: Instance, bound: Bound, found: list[Saving]) -> list[Saving]:
     """Return the savings that are left when the program is solved again with each."""
     now = optimum(instance)
     if now is None:
         return found
-    solved = [_solved(instance, now, one) for one in found]
+    missing = without_place(bound)
+    solved = [_solved(instance, now, one, missing) for one in found]
     solved = [one for one in solved if one.usd > NOTHING or one.copies > NOTHING]
     return sorted(solved, key=lambda one: (-one.copies, -one.usd))
 
 
-def _solved(instance: Instance, now: Optimum, one: Saving) -> Saving:
+def _solved(instance: Instance, now: Optimum, one: Saving, missing: int) -> Saving:
     match one.what:
         case "minute":
             changed = minute_later(instance)
@@ -133,16 +145,23 @@ def _solved(instance: Instance, now: Optimum, one: Saving) -> Saving:
             changed = slot_more(instance, one.site)
         case _:
             return one
-    return gained(now, optimum(changed), one)
+    return gained(now, optimum(changed), one, missing)
 
 
-def gained(now: Optimum, then: Optimum | None, one: Saving) -> Saving:
-    """Return the saving as the difference of two optima; at the margin where one is missing."""
+def without_place(bound: Bound) -> int:
+    """Return how many copies a plan leaves without a place: fewer than its linear program does where
+    copies were inserted outside of the rows."""
+    return sum(one.copies for one in bound.unplaced)
+
+
+def gained(now: Optimum, then: Optimum | None, one: Saving, missing: int) -> Saving:
+    """Return the saving as the difference of two optima, for a plan with so many copies missing; at
+    the margin where an optimum is missing."""
     if then is None:
         return one
     copies = now.unplaced - then.unplaced
     if copies > NOTHING:
-        return replace(one, usd=0.0, copies=copies, marginal=False)
+        return replace(one, usd=0.0, copies=min(copies, float(missing)), marginal=False)
     return replace(one, usd=max(0.0, now.cost_usd - then.cost_usd), marginal=False)
 
 

@@ -2,6 +2,8 @@
 
 import math
 
+WHOLE = 1e-6
+"""What a fraction of a copy may lack of a whole one."""
 MINUTE_S, HOUR_S, DAY_S = 60.0, 3_600.0, 86_400.0
 UNITS = (
     (HOUR_S, MINUTE_S, "min", 1.0, "s"),
@@ -30,3 +32,9 @@ def money(usd: float) -> str:
 def percent(ppm: int) -> str:
     """Return parts per million in per cent: `97.3125 %`."""
     return f"{ppm / 1e4:g} %"
+
+
+def placing(copies: float) -> str:
+    """Return what a change would do for copies without a place: `place up to 7 more copies`."""
+    whole = math.floor(copies + WHOLE)
+    return f"place up to {whole:,} more {'copy' if whole == 1 else 'copies'}"

@@ -8,13 +8,14 @@ import pytest
 
 from swarm_placement.errors import UsageError
 from swarm_placement.generate import FAMILIES, Recipe, generate
-from swarm_placement.model import ItemClass, Needs, Offer, Site, Spot, options
+from swarm_placement.model import ItemClass, Needs, Offer, Site, Spot, copy_offsets, options
 from swarm_placement.program import arcs, bound
 from swarm_placement.program.exclusion import by_option
 from swarm_placement.program.problem import problem
 from swarm_placement.program.relaxation import Relaxation
 from swarm_placement.solve import solve
 from swarm_placement.telling.explain import explain
+from swarm_placement.telling.explanation import Explanation
 from swarm_placement.telling.scarcity import (
     minute_later,
     minute_worth_usd,
@@ -163,8 +164,45 @@ def test_a_full_cheap_site_binds_by_capacity_and_a_slot_there_is_worth_something
     dear = next(at for at in range(440) if sites[plan.option[at]] != 0)
     (copy,) = explain(instance, plan, "invoice", dear).copies
     assert (copy.binding, copy.binding_site) == ("capacity", "us-hpc")
-    assert copy.slot_usd == slot_worth_usd(instance, plan.bound)[0] > 0
+    assert copy.slot_usd == pytest.approx(slot_worth_usd(instance, plan.bound)[0], rel=0.03)
     assert "one more slot at us-hpc would save" in explain(instance, plan, "invoice", dear).text()
+
+
+def test_an_explanation_says_of_a_slot_what_the_summary_says():
+    instance = generate(Recipe(200, 6, 8, 0.9, "interaction", 812))
+    plan = solve(instance, exact_s=0)
+    found = savings(instance, plan.bound)
+    said = {one.site: one.usd for one in found if one.what == "slot" and not one.marginal}
+    copies = [copy for one in instance.classes for copy in explain(instance, plan, one.name).copies]
+    named = {one.binding_site: one.slot_usd for one in copies if one.binding_site in said}
+    assert named
+    for site, usd in named.items():
+        assert usd == pytest.approx(said[site]), site
+    # here a whole slot is worth a third of its price at the margin
+    number = [site.name for site in instance.sites].index("site-005")
+    assert said["site-005"] < slot_worth_usd(instance, plan.bound)[number] / 2
+
+
+def test_a_shadow_price_is_called_one_where_nothing_was_solved_again():
+    instance = generate(Recipe(200, 6, 8, 0.9, "interaction", 812))
+    copy = explain(instance, solve(instance, exact_s=0), "class-0001", 42).copies[0]
+    marginal = replace(copy, slot_usd=0.5, slot_marginal=True)
+    assert "in all at the plan's shadow prices" in Explanation("a", 0, 1, (marginal,), ()).text()
+
+
+def test_no_more_copies_are_promised_than_have_no_place():
+    instance = generate(Recipe(200, 6, 8, 0.9, "tight", 814))
+    few = tuple(replace(site, slots=max(1, site.slots * 3 // 4)) for site in instance.sites)
+    instance = replace(instance, sites=few)
+    plan = solve(instance, exact_s=0)
+    missing = int((plan.option < 0).sum())
+    found = savings(instance, plan.bound)
+    assert max(one.copies for one in found) == pytest.approx(missing)
+    late = plan.bound.unplaced[0].item_class
+    ordinal = int(np.flatnonzero(plan.option < 0)[0]) - int(copy_offsets(instance.classes)[late])
+    one = instance.classes[late]
+    words = explain(instance, plan, one.name, ordinal // one.copies).text()
+    assert f"one more minute on every deadline would place up to {missing} more copies" in words
 
 
 def test_prices_are_the_reduced_costs_of_the_linear_program():
@@ -219,7 +257,8 @@ def test_an_unplaced_copy_says_which_constraint_kept_it_out(three_organisations)
     (copy,) = found.copies
     assert copy.chosen is None
     assert copy.binding == plan.bound.unplaced[0].reason
-    assert copy.slot_usd > 0
+    assert copy.slot_copies > 0
+    assert "one more slot at eu-west would place up to 12 more copies" in found.text()
     assert f"unplaced: {copy.binding}" in found.text()
 
 

@@ -1,26 +1,32 @@
 """The probability of a plan, against closed forms and against an independent simulation."""
 
 from dataclasses import replace
+from heapq import heappop, heappush
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from swarm_placement import solve
+from swarm_placement.chance import restarts
 from swarm_placement.chance.approximated import approximated
 from swarm_placement.chance.likelihood import Chance, at_least, few_failures
 from swarm_placement.chance.lots import of_arcs
-from swarm_placement.chance.sampled import draws, sampled
+from swarm_placement.chance.sampled import begins, draws, sampled
 from swarm_placement.generate import Recipe, generate
 from swarm_placement.model import (
     Instance,
     ItemClass,
     Model,
+    Needs,
     Occupancy,
     Offer,
     Plan,
     Site,
     Spot,
     Swarm,
+    options,
 )
 from swarm_placement.program.arcs import quantile_s, sigma_of, spot_hop_s
 from swarm_placement.program.problem import problem
@@ -95,7 +101,9 @@ QUEUES = [
     (2, 100, 0.6, 520, 0.95, 1),
     (1, 50, 0.6, 540, 1.0, 2),
     (64, 128, 0.4, 30, 1.0, 1),
-    (4, 3_000, 0.5, 7_520, 0.995, 1),  # too many to be executed; late is what comes last
+    (4, 3_000, 0.5, 7_520, 0.995, 1),
+    (4, 12_000, 0.5, 30_100, 0.995, 1),  # too many to be executed; late is what comes last
+    (3, 9_000, 0.05, 30_030, 1.0, 1),  # all of a queue on few slots is late, or nothing
 ]
 """Slots, items a site, sigma, deadline, ratio, sites; items take ten seconds on average."""
 
@@ -162,6 +170,115 @@ def test_spot_cold_models_and_what_occupies_a_site_count() -> None:
     for said in (sampled(instance, lots, 500), approximated(instance, lots)):
         assert is_close(said, outcome), (said.swarm, said.error, outcome.success)
         assert said.each == pytest.approx(outcome.class_hit, abs=0.02)
+
+
+SPOT = [
+    (60.0, 0.6, 20.0, 50, 4_000, 6_000.0, 0.98),
+    (60.0, 1.0, 10.0, 50, 4_000, 5_600.0, 0.95),  # half of all plans miss: long copies start again
+    (60.0, 0.6, 40.0, 50, 4_000, 7_600.0, 0.95),
+    (30.0, 0.4, 20.0, 60, 3_000, 2_100.0, 1.0),
+]
+"""Seconds, sigma, preemptions per hour, slots, items, deadline, ratio."""
+
+
+@pytest.mark.parametrize("case", SPOT)
+def test_long_spot_copies_start_again_as_long_ones(case: tuple[float, ...]) -> None:
+    work_s, sigma, rate, slots, items, deadline_s, ratio = case
+    instance = Instance(
+        Swarm(deadline_s, min_success_ratio=ratio, target_probability=0.5),
+        (ItemClass("work", int(items), work_s, sigma),),
+        (Site("site", int(slots), 3e-4, spot=Spot(5e-5, rate)),),
+    )
+    plan, flat = solve(instance, exact_s=0), problem(instance)
+    lots = of_arcs(instance, flat, plan.option)
+    executed, said = sampled(instance, lots, 300), approximated(instance, lots)
+    assert abs(said.swarm - executed.swarm) <= 3.3 * np.hypot(said.error, executed.error)
+    assert said.each == pytest.approx(executed.each, abs=0.015)
+
+
+@pytest.mark.parametrize(("rate", "sigma"), [(2e-3, 0.3), (2e-2, 0.6), (8e-2, 0.4)])
+def test_restarts_have_the_moments_and_the_tail_they_are_said_to(rate: float, sigma: float) -> None:
+    horizon_s, size = 400.0, 60_000
+    instance = Instance(
+        Swarm(horizon_s, item_probability=0.5),
+        (ItemClass("work", 1, 20.0, sigma),),
+        (Site("site", 1, 1.0, spot=Spot(1e-5, rate * 3_600)),),
+    )
+    (way,) = (one for one, option in enumerate(options(instance)) if option.spot)
+    lots = of_arcs(instance, problem(instance), np.array([way], np.int32))
+    rng = np.random.default_rng(7)
+    once = 20.0 * np.exp(sigma * rng.standard_normal(size) - sigma * sigma / 2)
+    took = np.zeros(size)
+    trying = np.arange(size)
+    while trying.size:
+        until = rng.exponential(1 / rate, trying.size)
+        cut = until < once[trying]
+        took[trying] += np.where(cut, until, once[trying])
+        trying = trying[cut & (took[trying] < horizon_s)]
+    mean_s, variance, _ = np.array(restarts.busy(lots, np.array([0]), np.array([horizon_s])))[:, 0]
+    capped = np.minimum(took, horizon_s)
+    assert mean_s == pytest.approx(capped.mean(), rel=0.02)
+    assert np.sqrt(variance) == pytest.approx(capped.std(), rel=0.08)
+    left_s = np.array([[15.0, 25.0, 60.0, 150.0]])
+    late = ((once[:, None] <= left_s) & (took[:, None] > left_s)).mean(axis=0)
+    assert restarts.delayed(lots, np.array([0]), left_s)[0] == pytest.approx(late, abs=0.01)
+
+
+@given(
+    free_s=st.lists(st.floats(0, 50), min_size=1, max_size=6),
+    copies=st.integers(1, 25),
+    seed=st.integers(0, 2**32 - 1),
+    cold=st.lists(st.sampled_from([0.0, 7.0]), min_size=2, max_size=2),
+)
+@settings(max_examples=60, deadline=None)
+def test_copies_take_the_slot_that_is_free_first(
+    free_s: list[float], copies: int, seed: int, cold: list[float]
+) -> None:
+    rng = np.random.default_rng(seed)
+    busy_s, model = rng.exponential(5.0, (copies, 3)), rng.integers(0, 2, copies)
+    cold_s = np.array(cold)[model]
+    found = begins(np.sort(free_s), busy_s, model, cold_s)
+    for draw in range(3):
+        slots = [(free, number) for number, free in enumerate(sorted(free_s))]
+        loaded: set[tuple[int, int]] = set()
+        for copy in range(copies):
+            free, number = heappop(slots)
+            key = (number, int(model[copy]))
+            begin = free + (0.0 if key in loaded else float(cold_s[copy]))
+            loaded.add(key)
+            assert found[copy, draw] == pytest.approx(begin)
+            heappush(slots, (begin + busy_s[copy, draw], number))
+
+
+def test_models_that_are_loaded_late_do_not_wait_for_each_other() -> None:
+    instance = Instance(
+        Swarm(500.0, max_site_share=1.0),
+        (
+            ItemClass("first", 300, 2.0, 0.3, needs=Needs(capabilities={"a": 1}), deadline_s=55.0),
+            ItemClass("last", 60, 2.0, 0.3, needs=Needs(capabilities={"b": 1}), deadline_s=74.0),
+        ),
+        (
+            Site(
+                "site",
+                60,
+                1e-4,
+                offers=tuple(Offer(one, cold_start_s=24.0, warm=False) for one in "ab"),
+            ),
+        ),
+        (Model("a", {"a": 1}), Model("b", {"b": 1})),
+    )
+    ways = [instance.models[one.model].name for one in options(instance)]
+    option = np.repeat([ways.index("a"), ways.index("b")], [300, 60]).astype(np.int32)
+    lots = of_arcs(instance, problem(instance), option)
+    executed, said = sampled(instance, lots, 200), approximated(instance, lots)
+    assert said.each == pytest.approx(executed.each, abs=0.03)
+
+
+def test_an_approximation_is_never_said_to_be_certain() -> None:
+    many = queue_of(64, 20_000, 0.4, 3_600, 0.9, 2)
+    bound = solve(many, exact_s=0).bound
+    assert bound.probability > 0.999
+    assert bound.probability_error >= 0.005
 
 
 def test_an_answer_is_the_same_each_time_and_large_plans_are_not_executed() -> None:

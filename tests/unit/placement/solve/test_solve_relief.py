@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 from swarm_placement import solve
+from swarm_placement.generate import Recipe, generate
 from swarm_placement.model import Instance, ItemClass, Needs, Site, Swarm
-from swarm_placement.relief import advice
-from swarm_placement.telling import relief
+from swarm_placement.relief import advice, relief
 
 SITE = Site("a", 4, 1e-4)
 WORK = ItemClass("work", 12, 10.0, 0.0)
@@ -53,6 +53,31 @@ def test_a_target_that_is_missed_names_the_time_that_would_reach_it() -> None:
     assert (time.probability or 0.0) >= 0.95
     assert "would help" in time.text()
     assert time.to_dict()["unplaced"] == 0
+
+
+def test_the_first_easing_with_a_sure_plan_is_named_though_larger_ones_are_not_enough() -> None:
+    instance = generate(Recipe(200, 6, 8, 0.9, "interaction", 811))
+    plan = solve(instance, exact_s=0)
+    assert plan.bound.probability < 0.95
+    found = {one.field: one.easing for one in advice(instance, plan)}
+    factor = float(found["swarm.deadline_s"].split()[0])
+    # a plan made quickly reaches it only with three times the time, being cheaper and less sure
+    assert factor <= 1.2
+    assert "the first that is enough" in found["swarm.deadline_s"]
+    assert found["swarm.deadline_s"].count(f"{factor:g}") == 2
+
+
+def test_what_is_never_enough_says_so() -> None:
+    # one copy of a class always ends before another of it can begin: the swarm is at the mercy of one
+    never = Instance(
+        Swarm(20.0, target_probability=0.999, item_probability=0.5),
+        (replace(WORK, items=1, sigma=0.4, deadline_s=10.0), replace(WORK, name="b", items=1)),
+        (replace(SITE, slots=1, boot_s=0.0),),
+    )
+    found = advice(never, solve(never))
+    slots = next(one for one in found if one.field == "sites[*].slots")
+    assert slots.easing.endswith("none is enough")
+    assert (slots.probability or 0.0) < 0.999
 
 
 def test_a_plan_that_misses_nothing_needs_no_advice() -> None:
