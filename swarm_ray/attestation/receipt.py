@@ -17,7 +17,7 @@ from swarm_ray.attestation.note import NoteKey
 from swarm_ray.errors import IntegrityError
 from swarm_ray.values.merkle import HASH_BYTES, leaf_hash, verify_inclusion
 
-_HEAD: Final = "c2sp.org/tlog-proof@v1"
+HEAD: Final = "c2sp.org/tlog-proof@v1"
 _INDEX: Final = re.compile(r"index (0|[1-9][0-9]{0,18})")
 _MAX_PATH: Final = 63
 
@@ -34,7 +34,7 @@ class Receipt:
 
     def to_bytes(self) -> bytes:
         """Return the text of the receipt."""
-        lines = [_HEAD]
+        lines = [HEAD]
         if self.extra is not None:
             lines.append(f"extra {_base64(self.extra)}")
         lines.append(f"index {self.index}")
@@ -63,7 +63,7 @@ def parse_receipt(data: bytes) -> Receipt:
         lines = head.decode("ascii").split("\n")
     except UnicodeDecodeError as error:
         raise _malformed("its lines are not ASCII") from error
-    if not blank or lines[0] != _HEAD:
+    if not blank or lines[0] != HEAD:
         raise _malformed("it does not begin as one of version 1")
     rest = lines[1:]
     extra = None

@@ -1,13 +1,17 @@
 """Verbs that check before anything is spent: validate, plan, doctor; and gc, which tidies up."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from swarm_ray.cli.options import Inputs, Items, Json, Name, WithoutBindings
 from swarm_ray.cli.output import ExitCode, Output, guarded
 from swarm_ray.errors import UsageError
+
+if TYPE_CHECKING:
+    from swarm_ray.ports.log import Retention
 
 
 @guarded
@@ -129,16 +133,36 @@ def gc(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be deleted.")
     ] = False,
+    bodies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--bodies",
+            metavar="CLASS",
+            help="Delete only bodies of this retention class; runs stay, and can still be verified. "
+            "May be repeated.",
+        ),
+    ] = None,
+    run: Annotated[
+        str, typer.Option("--run", metavar="RUN", help="With --bodies: of this run, at once.")
+    ] = "",
     json_output: Json = False,
 ) -> None:
-    """Delete closed runs past their time."""
+    """Delete closed runs past their time, or what they hold of a retention class."""
+    from swarm_ray.client.archive import resolve_run
     from swarm_ray.client.session import current_session
 
     output = Output(json_output)
+    classes = _retention_classes(bodies, run)
     session = current_session()
     if not session.connected:
         output.note("connecting to the cluster (a private one is started when there is none) …")
-    found = session.service().collect_garbage(keep_days, dry_run=dry_run)
+    service = session.service()
+    found: Mapping[str, Sequence[str]]
+    if classes:
+        one = resolve_run(run, service.runs()) if run else ""
+        found = {"contents": service.erase_bodies(classes, keep_days, one, dry_run=dry_run)}
+    else:
+        found = service.collect_garbage(keep_days, dry_run=dry_run)
     counts = {kind: len(names) for kind, names in found.items()}
     output.data({"event": "gc", "dry_run": dry_run, **counts, "names": dict(found)})
     told = ", ".join(f"{count} {kind.replace('_', ' ')}" for kind, count in counts.items())
@@ -146,3 +170,17 @@ def gc(
     for kind, names in found.items() if dry_run else ():
         for name in names:
             output.say(f"  {kind.replace('_', ' ')}: {name}")
+
+
+def _retention_classes(bodies: list[str] | None, run: str) -> "list[Retention]":
+    from swarm_ray.ports.log import Retention
+
+    known = get_args(Retention)
+    classes = [one for one in known if one in (bodies or ())]
+    if len(classes) != len(set(bodies or ())) or (run and not bodies):
+        raise UsageError(
+            "gc.bad_class",
+            f"no bodies can be chosen by {', '.join(bodies or ()) or 'a run alone'}",
+            hint=f"give --bodies, once or more, with one of: {', '.join(known)}",
+        )
+    return classes

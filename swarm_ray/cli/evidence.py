@@ -85,9 +85,77 @@ def export(
 
 
 @guarded
+def receipt(
+    run: RunId,
+    item: Annotated[
+        str, typer.Argument(metavar="[STEP:]ITEM", help="An item, from 0, of a step of the run.")
+    ],
+    file: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="The file to write.")
+    ],
+    json_output: Json = False,
+) -> None:
+    """Write a small proof that one result stands in the log as its host signed it."""
+    from swarm_ray.evidence.checking import check
+    from swarm_ray.evidence.gathering import gather
+    from swarm_ray.evidence.receipts import check_receipt, receipt_of
+
+    output = Output(json_output)
+    settings, reader, found = _open(run)
+    with reader:
+        copy = gather(reader, settings.folder, found, lambda _: False)
+        check(copy)
+        step, _, ordinal = item.rpartition(":")
+        data = receipt_of(copy, _swarm(settings, copy, step), _ordinal(ordinal, item))
+    proven = check_receipt(data)  # what does not hold must not leave the house
+    file.write_bytes(data)
+    output.data({"event": "receipt", "file": str(file), "bytes": len(data), **proven.to_dict()})
+    output.say(f"Wrote {file}: {len(data):,} bytes. Check it with: swarm-ray verify {file}")
+    output.say(f"Its root key is {proven.root_key}")
+
+
+def _ordinal(text: str, whole: str) -> int:
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    raise UsageError(
+        "receipt.bad_item", f"{whole!r} names no item", hint="write ITEM or STEP:ITEM, from 0"
+    )
+
+
+def _swarm(settings: "Settings", copy: "Copy", step: str) -> str:
+    """Return the id of the swarm that a step of a run made."""
+    from swarm_ray.core.events import RunOpened, SwarmOpened
+    from swarm_ray.engine.bundles import BundleShelf
+    from swarm_ray.engine.history import read_entry
+    from swarm_ray.ledger.opening import shared_place
+
+    events = [read_entry(data)[0] for data in copy.logs["run"]]
+    opened = events[0]
+    assert isinstance(opened, RunOpened)
+    plan = BundleShelf(settings.folder / "bundles", shared_place(settings)).plan_of(opened)
+    swarms = {
+        plan.steps[event.step].name: event.swarm
+        for event in events
+        if isinstance(event, SwarmOpened) and event.kind == "fan_out"
+    }
+    if not step and len(swarms) == 1:
+        return next(iter(swarms.values()))
+    if step not in swarms:
+        raise UsageError(
+            "receipt.unknown_step",
+            f"the run has no swarm of items called {step!r}",
+            hint=f"write STEP:ITEM with one of: {', '.join(swarms) or 'none, it has no items'}",
+        )
+    return swarms[step]
+
+
+@guarded
 def verify(
     what: Annotated[
-        str, typer.Argument(metavar="RUN|FILE", help="A run of the ledger here, or an export.")
+        str,
+        typer.Argument(
+            metavar="RUN|FILE", help="A run of the ledger here, an export or a receipt."
+        ),
     ],
     root_key: RootKey = None,
     witness_key: Annotated[
@@ -104,6 +172,9 @@ def verify(
     from swarm_ray.evidence.telling import sentences
 
     output = Output(json_output)
+    if Path(what).is_file() and _is_receipt(Path(what)):
+        _verify_receipt(Path(what), root_key, output)
+        return
     if Path(what).is_file():
         copy, findings = _verify_file(Path(what), root_key)
         unsealed, whole = 0, False
@@ -137,6 +208,25 @@ def _compare(copy: "Copy", witness_keys: list[str] | None, *, whole: bool) -> "A
             hint="compare the key with that of the witness; ask it which index it has seen",
         )
     return found
+
+
+def _is_receipt(file: Path) -> bool:
+    from swarm_ray.attestation.receipt import HEAD
+
+    with file.open("rb") as opened:
+        return opened.read(len(HEAD)) == HEAD.encode()
+
+
+def _verify_receipt(file: Path, trusted: list[str] | None, output: Output) -> None:
+    from swarm_ray.evidence.checking import keyid_of
+    from swarm_ray.evidence.receipts import check_receipt
+    from swarm_ray.evidence.telling import receipt_sentences
+
+    keyids = None if trusted is None else {keyid_of(key) for key in trusted}
+    proven = check_receipt(file.read_bytes(), keyids)
+    output.data({"event": "verified", "ok": True, "receipt": proven.to_dict()})
+    for line in receipt_sentences(proven, trusted=trusted is not None):
+        output.say(line)
 
 
 def _verify_file(file: Path, trusted: list[str] | None) -> "tuple[Copy, Findings]":
@@ -179,4 +269,20 @@ def _open(text: str) -> "tuple[Settings, Reader, str]":
         raise unknown_run(text, []) from None
     heads = reader.logs("run")
     known = [head.log_id for head in heads if head.state != "dropped"]
-    return settings, reader, resolve_run(text, known)
+    try:
+        return settings, reader, resolve_run(text, known)
+    except UsageError as error:
+        dropped = {head.log_id: head for head in heads if head.state == "dropped"}
+        if error.code != "run.unknown" or not dropped:
+            raise
+        try:
+            gone = dropped[resolve_run(text, list(dropped))]
+        except UsageError:
+            raise error from None
+        raise UsageError(
+            "run.deleted",
+            f"run {gone.log_id} was deleted: the index still holds that it had {gone.size} entries "
+            f"with the root {gone.root[:16]}…, but nothing of it can be shown or checked any more",
+            hint="verify an export that was made before; `swarm-ray gc --bodies` deletes contents "
+            "and leaves a run checkable",
+        ) from None

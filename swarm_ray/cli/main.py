@@ -35,6 +35,7 @@ for verb in (
     checking.doctor,
     checking.gc,
     evidence.export,
+    evidence.receipt,
     evidence.verify,
     witnessing.witness,
 ):

@@ -7,13 +7,15 @@ just being opened.
 
 import shutil
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from swarm_ray.core.events import RunOpened
 from swarm_ray.engine.history import read_entry
+from swarm_ray.errors import UsageError
 from swarm_ray.ledger.store import Store
+from swarm_ray.ports.log import Retention
 from swarm_ray.values.ids import id_time_ms
 
 YOUNG_S = 3_600
@@ -72,6 +74,37 @@ def find_garbage(
         tuple(sorted(store.unclaimed_bodies(int((now_s - YOUNG_S) * 1e6)))),
         tuple(sorted(_old(folder / "hosts", now_s) - set(living))),
     )
+
+
+def find_contents(
+    store: Store, keep_days: int, classes: Sequence[Retention], run: str = ""
+) -> tuple[str, ...]:
+    """Return the bodies of some retention classes that are still kept of closed runs; their entries
+    stay, so that what is left can be checked for ever.
+
+    Args:
+        store: the tenant's ledger.
+        keep_days: runs that are younger keep theirs; a run that is named does not.
+        classes: retention classes.
+        run: id of the only run that is meant; empty for all.
+
+    Raises:
+        UsageError: `ledger.run_open` for a named run that is open, `ledger.unknown_log`.
+    """
+    if run:
+        head = store.head(run)
+        if head.state == "open":
+            raise UsageError(
+                "ledger.run_open", f"run {run} is open", hint="close or cancel it first"
+            )
+        return tuple(store.bodies_of(run, classes))
+    before_ms = int(time.time() * 1000) - keep_days * DAY_MS
+    old = [
+        head.log_id
+        for head in store.logs("run")
+        if head.state == "closed" and id_time_ms(head.log_id) < before_ms
+    ]
+    return tuple(name for one in old for name in store.bodies_of(one, classes))
 
 
 def remove_garbage(garbage: Garbage, store: Store, epoch: int, folder: Path) -> None:

@@ -20,6 +20,7 @@ from swarm_ray.engine.bundles import BundleShelf
 from swarm_ray.engine.coordinator import Coordinator
 from swarm_ray.engine.garbage import (
     Garbage,
+    find_contents,
     find_garbage,
     host_folders,
     remove_garbage,
@@ -34,6 +35,7 @@ from swarm_ray.ledger.opening import open_ledger, shared_place
 from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
 from swarm_ray.ports.hosts import Hosts
+from swarm_ray.ports.log import Retention
 from swarm_ray.ports.service import Page
 from swarm_ray.ports.solver import LocalSolver
 from swarm_ray.values.codec import encode_json
@@ -206,6 +208,19 @@ class CoordinatorService:
             ]
         )
         return found
+
+    def erase_bodies(
+        self, classes: Sequence[Retention], keep_days: int, run: str, *, dry_run: bool = False
+    ) -> Sequence[str]:
+        """Durable on return; idempotent."""
+
+        def erase() -> tuple[str, ...]:
+            found = find_contents(self._store, keep_days, classes, run)
+            if not dry_run:
+                self._store.erase_bodies(found)
+            return found
+
+        return tuple(self._call(erase))
 
     def collect_garbage(
         self, keep_days: int, *, dry_run: bool = False

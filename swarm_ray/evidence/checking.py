@@ -75,7 +75,7 @@ def check(copy: Copy, trusted: Collection[str] | None = None) -> Findings:
         IntegrityError: `evidence.altered_entry`, `evidence.bad_entry`, `evidence.not_sealed`,
             `evidence.contradiction`, `evidence.bad_body`, `note.*`, `checkpoint.*`, `key.*`.
     """
-    keyids = None if trusted is None else {_keyid(key) for key in trusted}
+    keyids = None if trusted is None else {keyid_of(key) for key in trusted}
     for name, entries in copy.logs.items():
         _check_leaves(name, entries, copy.leaves[name])
     head = read_checkpoint(parse_note(copy.checkpoint))
@@ -112,7 +112,8 @@ def check(copy: Copy, trusted: Collection[str] | None = None) -> Findings:
     )
 
 
-def _keyid(text: str) -> str:
+def keyid_of(text: str) -> str:
+    """Return the keyid of a public key in hexadecimal. Raises `key.malformed`."""
     try:
         return PublicKey(bytes.fromhex(text)).keyid
     except ValueError as error:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from swarm_ray.evidence.checking import Findings
+from swarm_ray.evidence.receipts import Proven
 from swarm_ray.values.visible import visible
 
 _GONE: Final = {
@@ -25,6 +26,25 @@ _GONE: Final = {
 def sentences(found: Findings) -> Iterator[str]:
     """Yield what was found, line by line; words of the copy cannot begin a line of their own."""
     yield from map(visible, _sentences(found))
+
+
+def receipt_sentences(proven: Proven, *, trusted: bool) -> Iterator[str]:
+    """Yield what a receipt proves, line by line."""
+    told = datetime.fromtimestamp(proven.time_us // 1_000_000, UTC)
+    sealed = datetime.fromtimestamp(proven.sealed_us // 1_000_000, UTC)
+    lines = [
+        f"Unchanged: item {proven.item} of run {proven.run}, attempt {proven.attempt}, ended "
+        f"{proven.status}; {proven.host} of {proven.organisation} signed it.",
+        f"It is entry {proven.seq} of the run's log, of {told:%Y-%m-%d %H:%M:%S} UTC, sealed on "
+        f"{sealed:%Y-%m-%d %H:%M:%S} UTC.",
+        "All signatures lead to a root key that you gave."
+        if trusted
+        else f"All signatures lead to the root key {proven.root_key}; compare it with what its "
+        "owner told you.",
+        "Not shown: whether a key was withdrawn or anything was added after that; an export shows "
+        "more. Unchanged does not mean true.",
+    ]
+    yield from map(visible, lines)
 
 
 def _sentences(found: Findings) -> Iterator[str]:

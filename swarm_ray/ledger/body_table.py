@@ -87,6 +87,17 @@ def tombstone_body(connection: Connection, commitment: str, now_us: int) -> None
     )
 
 
+def find_run_bodies(connection: Connection, run: str, classes: Sequence[Retention]) -> list[str]:
+    """Return the commitments of a run's bodies of some retention classes that are still there."""
+    marks = ", ".join("?" * len(classes))
+    found = connection.execute(
+        f"SELECT commitment FROM bodies WHERE run = ? AND place != 'deleted'"  # noqa: S608  # marks
+        f" AND retention IN ({marks}) ORDER BY commitment",
+        (run, *classes),
+    ).fetchall()
+    return [commitment.hex() for (commitment,) in found]
+
+
 def delete_run_bodies(connection: Connection, run: str) -> list[str]:
     """Delete all rows of a run; return the commitments whose files remain to be removed."""
     files = connection.execute(

@@ -19,6 +19,7 @@ from swarm_ray.ledger.body_table import (
     BodyRow,
     body_row,
     delete_run_bodies,
+    find_run_bodies,
     insert_bodies,
     tombstone_body,
 )
@@ -187,6 +188,30 @@ class Store(Reader):
         with self._db.writing() as connection:
             tombstone_body(connection, commitment, self._now_us())
         self._files.remove(commitment)
+        self._db.forget_deleted()
+
+    def bodies_of(self, run: str, classes: Sequence[Retention]) -> list[str]:
+        """Return the commitments of a run's bodies of these classes that were not deleted yet."""
+        with self._db.reading() as connection:
+            return find_run_bodies(connection, run, classes)
+
+    def erase_bodies(self, commitments: Sequence[str]) -> None:
+        """Delete salt and bytes of many bodies of closed runs in one transaction, as `delete_body`
+        does of one.
+
+        Raises:
+            UsageError: `ledger.body_unknown`, `ledger.body_needed`; nothing was deleted.
+        """
+        rows = {name: self._body_row(name) for name in commitments}
+        runs = {run: self._find(run) for run in {row.run for row in rows.values()}}
+        for name, row in rows.items():
+            run = runs[row.run]
+            rules.check_deletable(name, row.retention, run.state if run else None, row.run)
+        with self._db.writing() as connection:
+            for name in rows:
+                tombstone_body(connection, name, self._now_us())
+        for name in rows:
+            self._files.remove(name)
         self._db.forget_deleted()
 
     def index_checkpoint(self, epoch: int, log_ids: Sequence[str], time_us: int) -> Head:

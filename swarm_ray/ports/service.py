@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from swarm_ray.ports.log import Retention
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -63,6 +65,12 @@ class Service(Protocol):
 
     def hosts(self) -> list[Mapping[str, Any]]:
         """Return the hosts that can be used now: name, site, slots, isolation."""
+
+    def erase_bodies(
+        self, classes: Sequence[Retention], keep_days: int, run: str, *, dry_run: bool = False
+    ) -> Sequence[str]:
+        """Delete bodies of these retention classes of closed runs older than so many days, or of the
+        one run that is named, whatever its age; entries stay. Returns the commitments."""
 
     def collect_garbage(
         self, keep_days: int, *, dry_run: bool = False

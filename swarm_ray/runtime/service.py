@@ -12,6 +12,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
 
 from swarm_ray.errors import SwarmError
+from swarm_ray.ports.log import Retention
 from swarm_ray.ports.service import Page
 
 CALL_TIMEOUT_S = 120.0
@@ -80,6 +81,15 @@ class RayService:
     def hosts(self) -> list[Mapping[str, Any]]:
         """See the port."""
         found: list[Mapping[str, Any]] = self._call("hosts")
+        return found
+
+    def erase_bodies(
+        self, classes: Sequence[Retention], keep_days: int, run: str, *, dry_run: bool = False
+    ) -> Sequence[str]:
+        """See the port."""
+        found: Sequence[str] = self._call(
+            "erase_bodies", list(classes), keep_days, run, dry_run=dry_run
+        )
         return found
 
     def collect_garbage(

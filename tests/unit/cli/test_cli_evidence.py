@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from swarm_ray.attestation.note import NoteKey
+from swarm_ray.errors import IntegrityError, UsageError
+from swarm_ray.evidence.receipts import check_receipt
 
 VERIFIER = Path(__file__).parents[3] / "tools" / "verify_bundle.py"
 
@@ -137,3 +139,41 @@ def test_an_open_run_is_exported_as_far_as_it_was_sealed(cli, session, folder):
     told = lines(cli("verify", "open.bundle", "--json"))[0]
     assert told["status"] == "open"
     assert cli("verify", "last").exit_code == 0
+
+
+def test_a_receipt_proves_one_result_to_whoever_knows_the_root(cli, done, folder):
+    made = cli("receipt", "last", "0", "-o", "ada.receipt", "--json")
+    assert made.exit_code == 0, made.output
+    [proven] = lines(made)
+    assert (proven["run"], proven["item"], proven["status"]) == (done, 0, "ok")
+    assert proven["bytes"] == Path("ada.receipt").stat().st_size < 20_000
+    assert Path("ada.receipt").read_text().startswith("c2sp.org/tlog-proof@v1\n")
+    told = cli("verify", "ada.receipt", "--root-key", proven["root_key"])
+    assert told.exit_code == 0, told.output
+    assert "Unchanged: item 0 of run" in told.stdout
+    assert "root key that you gave" in told.stdout
+    assert cli("verify", "ada.receipt", "--root-key", "11" * 32).exit_code in (2, 6)
+
+
+def test_no_byte_of_a_receipt_can_change(cli, done, folder):
+    cli("receipt", "last", "0", "-o", "ada.receipt")
+    data = Path("ada.receipt").read_bytes()
+    for at in range(0, len(data), 7):
+        changed = bytearray(data)
+        changed[at] ^= 1
+        with pytest.raises((IntegrityError, UsageError)):
+            check_receipt(bytes(changed))
+    for cut in (b"", data[:-1], data[: len(data) // 2], data + b"\n"):
+        with pytest.raises(IntegrityError):
+            check_receipt(cut)
+
+
+@pytest.mark.parametrize(
+    ("item", "code"),
+    [("9", "receipt.no_result"), ("x", "receipt.bad_item"), ("no:0", "receipt.unknown_step")],
+)
+def test_a_receipt_of_nothing_is_refused(cli, done, folder, item, code):
+    told = cli("receipt", "last", item, "-o", "x.receipt")
+    assert told.exit_code == 2
+    assert f"error [{code}]" in told.stderr
+    assert not Path("x.receipt").exists()

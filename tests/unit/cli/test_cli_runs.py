@@ -229,6 +229,28 @@ def test_garbage_is_named_before_it_is_deleted(cli, folder: Path):
     assert lines(cli("runs", "--json").stdout) == [listed]
     assert "Deleted: 1 runs" in cli("gc", "--keep-days", "0").stdout
     assert cli("runs", "--json").stdout == ""
+    gone = cli("verify", listed["run"])
+    assert gone.exit_code == 2
+    assert "error [run.deleted]" in gone.stderr
+    assert "nothing of it can be shown" in gone.stderr
+
+
+def test_contents_are_deleted_by_class_and_the_run_stays_checkable(cli, folder: Path):
+    cli("run", str(folder), "-i", 'people=["ann"]', "--output-dir", str(folder / "o"))
+    (told,) = lines(cli("gc", "--bodies", "output", "--run", "last", "--json").stdout)
+    assert told["contents"] > 0
+    assert "Deleted: 0 contents" in cli("gc", "--bodies", "output", "--run", "last").stdout
+    checked = cli("verify", "last")
+    assert checked.exit_code == 0, checked.stderr
+    assert "cannot be shown" in checked.stdout
+
+
+@pytest.mark.parametrize("words", [["--bodies", "outputs"], ["--run", "last"]])
+def test_a_class_that_is_none_is_refused(cli, folder: Path, words: list[str]):
+    cli("run", str(folder), "-i", 'people=["ann"]', "--output-dir", str(folder / "o"))
+    refused = cli("gc", *words)
+    assert refused.exit_code == 2
+    assert "error [gc.bad_class]" in refused.stderr
 
 
 INTERRUPTED = """

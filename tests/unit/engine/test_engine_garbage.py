@@ -8,7 +8,7 @@ import pytest
 from engine_story import Town, letters
 
 from swarm_ray.engine.garbage import YOUNG_S
-from swarm_ray.errors import UsageError
+from swarm_ray.errors import IntegrityError, UsageError
 
 SKILL = "def sort(inputs, ctx):\n    return inputs['letter']\n"
 FAILING = "def sort(inputs, ctx):\n    raise ctx.InputError('no')\n"
@@ -87,3 +87,35 @@ def test_what_an_effect_was_and_did_goes_with_its_run(town: Town, tmp_path: Path
 def holders(folder: Path, secret: bytes) -> list[Path]:
     files = [path for path in folder.rglob("*") if path.is_file()]
     return [path for path in files if secret in path.read_bytes()]
+
+
+def test_contents_of_a_class_go_and_what_is_left_can_still_be_checked(town: Town) -> None:
+    secret = "a secret letter " * 500
+    run, other = (town.open(letters(SKILL), letters=[secret, word]) for word in ("small", "tiny"))
+    town.end(run)
+    town.end(other)
+    folder = town.settings.folder
+    before = town.service.entries(run, 0, 0).entries
+    assert town.service.erase_bodies(["input"], 30, "") == (), "young runs keep everything"
+    told = town.service.erase_bodies(["input", "output", "context"], 30, run, dry_run=True)
+    assert told
+    assert len(holders(folder, secret.encode())) >= 2, "a dry run deletes nothing"
+    assert town.service.erase_bodies(["input", "output", "context"], 30, run) == told
+    assert town.service.erase_bodies(["input", "output", "context"], 30, run) == ()
+    assert town.service.entries(run, 0, 0).entries == before, "every entry stays"
+    with pytest.raises(IntegrityError) as gone:
+        town.service.bodies([told[0]])
+    assert gone.value.code == "ledger.body_deleted"
+    assert holders(folder, secret.encode()), "another run keeps its own"
+    town.service.erase_bodies(["input", "output", "context"], OLD, "")
+    assert holders(folder, secret.encode()) == []
+
+
+def test_contents_of_an_open_run_stay(town: Town) -> None:
+    slow = "def sort(inputs, ctx):\n    import time\n    time.sleep(2)\n    return 1\n"
+    run = town.open(letters(slow), letters=["a"])
+    with pytest.raises(UsageError) as refused:
+        town.service.erase_bodies(["input"], OLD, run)
+    assert refused.value.code == "ledger.run_open"
+    assert town.service.erase_bodies(["input"], OLD, "") == ()
+    assert town.end(run).status == "done"
