@@ -70,7 +70,15 @@ def main() -> int:
             raise
         parser.error(str(error))
     seconds = round(time.monotonic() - began_s, 1)
-    report = Report(arguments.name, figures, arguments.quick, before, seconds, arguments.peers)
+    report = Report(
+        arguments.name,
+        figures,
+        arguments.quick,
+        before,
+        seconds,
+        arguments.peers,
+        getattr(suite, "TIMED", True),
+    )
     print_table(report)
     if arguments.json:
         write_json(report, arguments.json)

@@ -49,6 +49,8 @@ class Report:
     load_before: float = 0.0
     seconds: float = 0.0
     peers: bool = False
+    timed: bool = True
+    """Whether figures depend on how fast and how busy the machine is."""
 
 
 def median(samples: list[float]) -> float:
@@ -113,6 +115,7 @@ def write_json(report: Report, path: Path) -> None:
     """Write the figures for machines."""
     document = {
         "name": report.name,
+        "timed": report.timed,
         "machine": machine(report.load_before),
         "commit": commit(),
         "quick": report.quick,

@@ -2,8 +2,9 @@
 
     python -m benchmarks.write_readme benchmarks/results/*.json
 
-Figures of a `--quick` run, or of a machine that was not idle before it, are marked preliminary. Why
-a figure was not reached stands in `reasons.toml`; an unreached figure without a reason says so.
+Figures of a `--quick` run are marked preliminary, and those that depend on time if the machine was
+not idle before it. Why a figure was not reached stands in `reasons.toml`; an unreached figure without a
+reason says so.
 """
 
 import ast
@@ -98,7 +99,8 @@ def docstring(name: str) -> str:
 
 def preliminary(result: dict[str, Any]) -> bool:
     """Say whether small sizes or other work on the machine make a result a mere indication."""
-    return bool(result["quick"]) or result["machine"]["load"] > QUIET_LOAD
+    busy = result.get("timed", True) and result["machine"]["load"] > QUIET_LOAD
+    return bool(result["quick"] or busy)
 
 
 def verdict(figure: dict[str, Any], result: dict[str, Any]) -> str:

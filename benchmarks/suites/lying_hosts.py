@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from benchmarks.figures import Figure
 from benchmarks.probes.liars import ITEMS, Lies, Outcome, Play, adaptive, early, voted
 
+TIMED = False
 SEEDS, QUICK_SEEDS = range(1, 21), range(1, 3)
 PEER_SEEDS = 3
 WRONG_SHARE, EXECUTIONS = 1e-3, 2.0

@@ -20,6 +20,7 @@ from swarm_placement.generate import Family, Recipe, generate
 from swarm_placement.model import Instance, options
 from swarm_placement.simulate.conditions import Conditions
 
+TIMED = False
 SEEDS = (41, 42, 43, 44, 45)
 TARGET = 0.95
 EXTRA_WORK = 0.05

@@ -17,6 +17,7 @@ from benchmarks.probes.forecasts import Models, Replay, replay
 from swarm_placement.forecast import Forecaster
 from swarm_placement.simulate.durations import Drift, drifting_series
 
+TIMED = False
 SEEDS = (11, 12, 13, 14, 15)
 FAMILIES = {
     "features say much": Drift(),

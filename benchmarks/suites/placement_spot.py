@@ -17,6 +17,7 @@ from benchmarks.probes.spot import RIVALS, ours
 from swarm_placement.simulate.spot_market import Bill, Errand, Market
 from swarm_placement.simulate.spot_market import run as execute
 
+TIMED = False
 SEEDS = tuple(range(91, 101))
 EQUAL = 0.005
 ITEMS, SLOTS, MEAN_S, SIGMA = 200, 10, 600.0, 0.3

@@ -11,6 +11,7 @@ from benchmarks.figures import Figure
 from benchmarks.probes.warm_pools import beaten, ours, records, rivals, streams, total
 from swarm_placement.simulate.arrivals import Family
 
+TIMED = False
 SEED = 2026
 WORTH = 10.0
 WORTHS = (1.0, 3.0, 10.0, 30.0, 100.0)

@@ -70,3 +70,10 @@ def test_the_readme_says_what_was_not_reached_and_why(tmp_path: Path) -> None:
     assert "**not met**, preliminary" in page
     assert "Not reached: It is slow because." in page
     assert "no reason is known yet" in write_readme.page([result], {})
+
+
+def test_what_does_not_depend_on_time_is_final_on_a_busy_machine() -> None:
+    result = {"quick": False, "machine": {"load": 1.5}}
+    assert write_readme.preliminary(result)
+    assert not write_readme.preliminary({**result, "timed": False})
+    assert write_readme.preliminary({**result, "timed": False, "quick": True})
