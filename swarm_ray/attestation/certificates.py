@@ -5,6 +5,7 @@ which (root, then site, then coordinator, log and host). Whether a word counts i
 `attestation.standing`.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Final
 
@@ -98,6 +99,8 @@ class KeyRevoked:
 
 
 Ending = KeyRotated | KeyRevoked
+KeyChange = KeyEnrolled | Ending
+"""A word about a key."""
 
 
 def _ending(event: Ending) -> bytes:
@@ -125,6 +128,21 @@ def certify(signer: Signer, draft: KeyEnrolled) -> KeyEnrolled:
     key = public_key(draft.public_key)
     named = replace(draft, keyid=key.keyid, issuer=signer.public.keyid)
     return replace(named, signature=signer.sign(named.signed()).hex())
+
+
+def lineage(root: KeyEnrolled, words: Iterable[KeyChange]) -> tuple[KeyEnrolled, ...]:
+    """Return the certificates of a root and of those that it replaced, the oldest first; it ends at
+    one that vouches for itself, or whose superior is not among the words."""
+    roots: dict[str, KeyEnrolled] = {}
+    for word in words:
+        if isinstance(word, KeyEnrolled) and word.role == "root":
+            # The first word about a root says where it comes from, as in a roster.
+            roots.setdefault(word.keyid, word)
+    found = {root.keyid: root}
+    while root.issuer in roots and root.issuer not in found:
+        root = roots[root.issuer]
+        found[root.keyid] = root
+    return tuple(reversed(found.values()))
 
 
 def public_key(text: str) -> PublicKey:

@@ -11,6 +11,7 @@ from typing import Final
 from swarm_ray.attestation.certificates import (
     SUPERIOR,
     Ending,
+    KeyChange,
     KeyEnrolled,
     KeyRevoked,
     KeyRotated,
@@ -31,7 +32,7 @@ class Roster:
     def __init__(self) -> None:
         self.enrolled: dict[str, list[tuple[int, KeyEnrolled]]] = {}
         """By keyid: log time and event of each enrolment, in order."""
-        self._words: list[tuple[int, KeyEnrolled | Ending]] = []
+        self._words: list[tuple[int, KeyChange]] = []
         self._roots: dict[str, tuple[str, ...]] = {}
         self._standings: dict[frozenset[str] | None, Standings] = {}
 
@@ -65,8 +66,9 @@ class Roster:
         if event.issuer:
             superior = key if event.issuer == event.keyid else self._key_of(event.issuer)
             _check(superior, event.signature, event.signed(), f"{event.role} {event.name!r}")
+        above = self._above(event)
         self.enrolled.setdefault(event.keyid, []).append((time_us, event))
-        self._roots.setdefault(event.keyid, self._above(event))
+        self._roots.setdefault(event.keyid, above)
         self._add(event, time_us)
 
     def end(self, event: Ending, time_us: int) -> None:
@@ -84,18 +86,23 @@ class Roster:
         _check(self._key_of(event.issuer), event.signature, event.signed(), what)
         self._add(event, time_us)
 
-    def knows(self, word: KeyEnrolled | Ending) -> bool:
+    def knows(self, word: KeyChange) -> bool:
         """Return whether a word about keys stands here already."""
         return any(word == known for _, known in self._words)
 
-    def admit(self, word: KeyEnrolled | Ending, time_us: int, trusted: Collection[str]) -> None:
-        """Take in a word only if it counts for somebody who believes these roots.
+    def admit(self, word: KeyChange, time_us: int, trusted: Collection[str]) -> None:
+        """Take in a word only if it counts for somebody who believes these roots; what is refused
+        leaves no trace.
 
         Raises:
             IntegrityError: as `enrol`, `end` and `Standings.check`.
         """
         self.take(word, time_us)
-        self.under(trusted).check(word, time_us)
+        try:
+            self.under(trusted).check(word, time_us)
+        except IntegrityError:
+            self._forget_last()
+            raise
 
     def roots_over(self, keyid: str) -> tuple[str, ...]:
         """Return the keyids of the roots that a key hangs on by the first word about each, the first
@@ -126,9 +133,17 @@ class Roster:
             raise _bad(f"more than {MAX_ROOTS} roots replaced each other")
         return (*above, event.keyid) if event.role == "root" else above
 
-    def _add(self, word: KeyEnrolled | Ending, time_us: int) -> None:
+    def _add(self, word: KeyChange, time_us: int) -> None:
         self._words.append((time_us, word))
         self._standings.clear()
+
+    def _forget_last(self) -> None:
+        _, word = self._words.pop()
+        self._standings.clear()
+        if isinstance(word, KeyEnrolled):
+            self.enrolled[word.keyid].pop()
+            if not self.enrolled[word.keyid]:
+                del self.enrolled[word.keyid], self._roots[word.keyid]
 
     def _key_of(self, keyid: str) -> PublicKey:
         if keyid not in self.enrolled:

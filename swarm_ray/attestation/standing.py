@@ -9,7 +9,7 @@ nothing. Source: `docs/formats/attestation.md`.
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from swarm_ray.attestation.certificates import SUPERIOR, Ending, KeyEnrolled
+from swarm_ray.attestation.certificates import SUPERIOR, Ending, KeyChange, KeyEnrolled
 from swarm_ray.errors import IntegrityError
 
 Enrolments = Mapping[str, Sequence[tuple[int, KeyEnrolled]]]
@@ -35,7 +35,7 @@ class Standings:
     """
 
     enrolled: Enrolments
-    words: Iterable[tuple[int, KeyEnrolled | Ending]]
+    words: Iterable[tuple[int, KeyChange]]
     trusted: Collection[str] | None
     ended: dict[str, int] = field(init=False, default_factory=dict)
     """By keyid: the earliest log time from which on an ending that counts holds."""
@@ -79,7 +79,7 @@ class Standings:
             raise IntegrityError("key.expired", f"the key of {role} {name!r} was not valid then")
         raise _uncertified(role, name)
 
-    def check(self, word: KeyEnrolled | Ending, time_us: int) -> None:
+    def check(self, word: KeyChange, time_us: int) -> None:
         """Refuse a word that would count for nothing at a log time.
 
         Raises:

@@ -31,10 +31,14 @@ def list_(json_output: Json = False) -> None:
     from swarm_ray.attestation.note import NoteKey
     from swarm_ray.cli.tables import listing
     from swarm_ray.client.headline import clock
+    from swarm_ray.values.visible import visible
 
-    output = Output(json_output)
+    output, service = Output(json_output), _service()
     rows, followed = [], []
-    for one in _service().standings():
+    for error in service.unreadable():
+        output.data({"event": "unreadable", "code": error.code, "message": error.message})
+        output.say(f"1 change cannot be read: {visible(f'{error.message}; {error.hint}')}")
+    for one in service.standings():
         found = one.certificate
         data = {**certificate_data(found), "state": one.state}
         if found.role == "log" and one.state == "valid":
@@ -43,7 +47,7 @@ def list_(json_output: Json = False) -> None:
             data["note_key"] = key.to_text()
         output.data(data)
         until = clock(found.not_after_us)[:19] if found.issuer else ""
-        rows.append([found.role, found.name, found.keyid[:16], one.state, until])
+        rows.append([found.role, visible(found.name), found.keyid[:16], one.state, until])
     if not rows:
         output.say("There are no keys here yet. Make them with: swarm-ray keys init")
         return
@@ -133,11 +137,13 @@ def show(
     json_output: Json = False,
 ) -> None:
     """Show a certificate; without an argument the root's."""
+    from swarm_ray.values.visible import visible
+
     output = Output(json_output)
     found = certificate_data(_service().find(key))
     output.data(found)
     for name, value in found.items():
-        output.say(f"{name.replace('_', ' ')}: {value}")
+        output.say(f"{name.replace('_', ' ')}: {visible(str(value))}")
 
 
 def certificate_data(found: "KeyEnrolled") -> dict[str, object]:
@@ -167,4 +173,4 @@ def _service() -> "KeyService":
 
 
 def _later(output: Output) -> None:
-    output.say("It holds once the coordinator has it: at once when it runs, else when it starts.")
+    output.say("It holds once a coordinator has it: at once when it runs, else when it starts.")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from swarm_ray.attestation.certificates import (
-    Ending,
+    KeyChange,
     KeyEnrolled,
     KeyRevoked,
     KeyRotated,
@@ -26,7 +26,7 @@ from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.hosts import HostInfo
 from swarm_ray.ports.log import Append, Ledger, LogReader
 from swarm_ray.values.codec import decode, encode
-from swarm_ray.values.records import from_record, to_record
+from swarm_ray.values.records import framed, from_record, to_record
 
 LOGGER = logging.getLogger("swarm_ray.admin")
 ADMIN_LOG = "admin"
@@ -71,29 +71,28 @@ class AdminLog:
         self._ring = ring
         self._size, self._time_us = 0, 0
         self._first_root = ""
+        self.keyids: set[str] = set()
+        """Of all keys that were ever enrolled here."""
+        self.words: set[KeyChange] = set()
+        """What was said here about roots and sites, and all ends of keys."""
         self._due: dict[str, KeyEnrolled] = {}
         for event, time_us in admin_events(ledger):
             self._size, self._time_us = self._size + 1, time_us
-            if isinstance(event, KeyEnrolled) and event.role in ("root", "site"):
-                self._due[event.keyid] = event
-                if event.role == "root":
-                    self._first_root = self._first_root or event.keyid
-        self._first_root = self._first_root or ring.root.keyid
+            self._note(event)
 
     def open(self) -> None:
-        """Enrol the keys that this coordinator holds, as far as they do not stand here."""
+        """Enrol the keys that this coordinator holds, as far as they do not stand here. The words of
+        the organisation are taken before.
+
+        Raises:
+            IntegrityError: as `Roster.admit`, when the own root or site would not be believed.
+        """
         ring = self._ring
-        vouches_for_itself = ring.root.issuer == ring.root.keyid
-        fresh = ring.root.keyid not in (self._first_root, *self._due)
-        if vouches_for_itself and fresh:
-            LOGGER.warning(
-                "the roster has another root already; what is signed from now on leads to %s: copy "
-                "the folder `keys` between nodes that take over from each other",
-                ring.root.keyid[:16],
-            )
         for certificate in (ring.root, ring.site):
             if self._due.get(certificate.keyid) != certificate:
-                self.certified(certificate)
+                roster = read_roster(self._ledger)
+                roster.admit(certificate, self.next_us(), (ring.root.keyid,))
+                self.take(certificate)
         self._vouch("coordinator", f"epoch-{self._epoch}", ring.coordinator_key.public)
         self._vouch("log", self.origin, ring.log_key.public)
 
@@ -103,10 +102,10 @@ class AdminLog:
         ring = self._ring
         return f"swarm-ray.dev/{ring.root.organisation}/{ring.tenant}/{self._first_root[:16]}"
 
-    def believed(self, ring: KeyRing) -> set[str]:
-        """Return the keyids of the roots that may change keys here: the one in a ring, the one that
-        it replaced, and the one with which this log began."""
-        return {ring.root.keyid, ring.root.issuer, self._first_root}
+    @property
+    def first_root(self) -> str:
+        """The keyid of the root with which this log began; empty in a log that names none."""
+        return self._first_root
 
     @property
     def log_key(self) -> SigningKey:
@@ -126,7 +125,8 @@ class AdminLog:
 
     def left(self, name: str, reason: str) -> None:
         """Note that a host is gone."""
-        for keyid in [keyid for keyid, one in self._due.items() if one.name == name]:
+        gone = [one.keyid for one in self._due.values() if (one.role, one.name) == ("host", name)]
+        for keyid in gone:
             del self._due[keyid]
         self.append(HostLeft(name, reason))
 
@@ -138,17 +138,20 @@ class AdminLog:
             if working and one.not_after_us - now_us < KEY_DAYS * DAY_US // 2:
                 self._enrol(one)
 
-    def certified(self, certificate: KeyEnrolled) -> None:
-        """Take in a certificate that was made elsewhere."""
-        if certificate.role in ("root", "site"):
-            self._due[certificate.keyid] = certificate
-        self.append(certificate)
-
-    def ended(self, event: Ending) -> str:
-        """Take in the end of a key; return the name of the host at work whose key it was, else
-        nothing."""
-        before = self._due.pop(event.keyid, None)
-        self.append(event)
+    def take(self, word: KeyChange) -> str:
+        """Append a word about keys that was made elsewhere and that the roster admits; return the
+        name of the host at work whose key it ends, else nothing."""
+        if isinstance(word, KeyEnrolled):
+            if word.role == "root" and word.issuer == word.keyid and self._first_root:
+                LOGGER.warning(
+                    "the roster has another root already; what is signed from now on leads to %s: "
+                    "copy the folder `keys` between nodes that take over from each other",
+                    word.keyid[:16],
+                )
+            self.append(word)
+            return ""
+        before = self._due.pop(word.keyid, None)
+        self.append(word)
         return before.name if before is not None and before.role == "host" else ""
 
     def lead(self, ring: KeyRing) -> None:
@@ -163,8 +166,19 @@ class AdminLog:
             self._enrol(one)
 
     def append(self, event: AdminEvent) -> None:
-        """Append one event; durable on return."""
-        self._time_us = max(self._time_us, self._clock.now_us())
+        """Append one event; durable on return.
+
+        Raises:
+            IntegrityError: `key.bad_certificate` for one whose issuer does not stand here: nobody
+                could read the log any more.
+        """
+        if isinstance(event, KeyEnrolled) and not self._stands(event):
+            raise IntegrityError(
+                "key.bad_certificate",
+                f"key {event.issuer[:16]} signs before it is enrolled",
+                hint="copy the folder `keys` from where it is complete",
+            )
+        self._time_us = self.next_us()
         entry = encode(
             {
                 "kind": _NAMES[type(event)],
@@ -175,6 +189,27 @@ class AdminLog:
         )
         self._ledger.commit([Append(ADMIN_LOG, self._epoch, self._size, [entry], kind="admin")])
         self._size += 1
+        self._note(event)
+
+    def _stands(self, certificate: KeyEnrolled) -> bool:
+        return certificate.issuer in ("", certificate.keyid) or certificate.issuer in self.keyids
+
+    def _note(self, event: AdminEvent) -> None:
+        """Remember what stands here about keys."""
+        if isinstance(event, KeyRotated | KeyRevoked):
+            self.words.add(event)
+        if not isinstance(event, KeyEnrolled):
+            return
+        self.keyids.add(event.keyid)
+        if event.role in ("root", "site"):
+            self.words.add(event)
+            self._due[event.keyid] = event
+        if event.role == "root":
+            self._first_root = self._first_root or event.keyid
+
+    def next_us(self) -> int:
+        """Return the log time that an entry gets now, Unix time in microseconds."""
+        return max(self._time_us, self._clock.now_us())
 
     def _vouch(
         self,
@@ -190,8 +225,7 @@ class AdminLog:
         self._enrol(KeyEnrolled(role, name, raw, key.keyid, site, organisation, isolation, slots))
 
     def _enrol(self, draft: KeyEnrolled) -> None:
-        now_us = max(self._time_us, self._clock.now_us())
-        certificate = certify(self._ring.site_key, period(draft, KEY_DAYS, now_us))
+        certificate = certify(self._ring.site_key, period(draft, KEY_DAYS, self.next_us()))
         self._due[certificate.keyid] = certificate
         self.append(certificate)
 
@@ -203,13 +237,11 @@ def read_admin_entry(data: bytes) -> tuple[AdminEvent, int]:
         IntegrityError: `admin.unknown_kind`, `admin.bad_frame`, `codec.*`, `record.*`.
     """
     record = decode(data)
-    if not isinstance(record, dict) or record.keys() != {"kind", "event", "time_us", "epoch"}:
+    if not framed(record):
         raise IntegrityError("admin.bad_frame", "this is no entry of the admin log")
     kind = ADMIN_KINDS.get(record["kind"])
     if kind is None:
         raise IntegrityError("admin.unknown_kind", f"no admin entry is called {record['kind']!r}")
-    if type(record["time_us"]) is not int or type(record["epoch"]) is not int:
-        raise IntegrityError("admin.bad_frame", "an admin entry has no time or no epoch")
     return from_record(kind, record["event"]), record["time_us"]
 
 

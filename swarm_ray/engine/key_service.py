@@ -1,15 +1,17 @@
 """What people do with keys: look at them, enrol, rotate and revoke them.
 
-Decides which superior signs a change. A change is handed to the tenant's coordinator, which takes
-it into the admin log at once when it runs, else when it starts.
+Decides which superior signs a change, and whom it reaches: what concerns root and sites, and every
+withdrawal, all tenants of the organisation in this home; the rest the tenant. A coordinator takes
+it into its admin log at once when it runs, else when it starts.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
 
 from swarm_ray.attestation.certificates import (
     SUPERIOR,
+    KeyChange,
     KeyEnrolled,
     KeyRevoked,
     KeyRotated,
@@ -20,11 +22,22 @@ from swarm_ray.attestation.roster import Roster
 from swarm_ray.attestation.standing import Standings
 from swarm_ray.config import Settings
 from swarm_ray.engine.admin import read_roster
-from swarm_ray.engine.key_changes import hand_over, pending_changes, read_change
-from swarm_ray.engine.key_files import KeyFolder, own_key, period
-from swarm_ray.errors import UsageError
+from swarm_ray.engine.key_changes import (
+    changes_in,
+    damaged,
+    hand_over,
+    kept_words,
+    readable,
+    tenant_changes,
+)
+from swarm_ray.engine.key_files import KeyFolder, own_key, period, replace_key
+from swarm_ray.engine.key_lineage import complete_words
+from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.ledger.opening import open_reader
 from swarm_ray.ports.clock import Clock
+from swarm_ray.values.visible import visible
+
+_ENROLLED: Final = ("host", "site")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,29 +75,46 @@ class KeyService:
             IntegrityError: what is wrong with the admin log.
         """
         now_us, roster = self._clock.now_us(), self.roster()
-        seen = roster.under(self._believed(roster))
+        believed = self._believed(roster)
+        seen = roster.under(believed)
         found = [
             KeyStanding(events[-1][1], _state(events[-1][1], seen, now_us))
             for events in roster.enrolled.values()
         ]
-        return [*found, *self._waiting(roster)]
+        return [*found, *self._waiting(roster, believed, now_us)]
+
+    def unreadable(self) -> list[IntegrityError]:
+        """Return why some of the changes that lie here cannot be read."""
+        return damaged(self._changes())
 
     def _believed(self, roster: Roster) -> set[str]:
         """Return the roots of this organisation: the one at work and those that led to it; where
         none is at hand, the first of the log."""
         if self.files.made:
-            root = self.files.root()
-            return {root.keyid, root.issuer, *roster.roots_over(root.keyid)}
+            roots = [one.keyid for one in self.files.roots()]
+            return {*roots, *roster.roots_over(roots[-1])}
         first = (keyid for keyid in roster.enrolled if roster.roots_over(keyid) == (keyid,))
         return {next(first, "")}
 
-    def _waiting(self, roster: Roster) -> Iterator[KeyStanding]:
-        for path in pending_changes(self._settings.folder):
-            change = read_change(path)
-            if isinstance(change, KeyEnrolled) and change.keyid not in roster.enrolled:
-                yield KeyStanding(change, "waiting")
-        if self.files.made and not roster.enrolled:
-            yield KeyStanding(self.files.root(), "waiting")
+    def _waiting(self, roster: Roster, believed: set[str], now_us: int) -> list[KeyStanding]:
+        """Return the keys that no entry names yet, as they will stand once the words that lie here
+        are taken; the roster takes them for that."""
+        before = set(roster.enrolled)
+        for _, change in readable(self._changes()):
+            try:
+                if not roster.knows(change):
+                    roster.admit(change, now_us, believed)
+            except IntegrityError:
+                continue  # the coordinator will say why it refuses it
+        seen = roster.under(believed)
+        return [
+            KeyStanding(events[-1][1], "ended" if keyid in seen.ended else "waiting")
+            for keyid, events in roster.enrolled.items()
+            if keyid not in before
+        ]
+
+    def _changes(self) -> list[Path]:
+        return changes_in(tenant_changes(self._settings.folder), kept_words(self._settings))
 
     def roster(self) -> Roster:
         """Return the roster of the tenant's admin log; an empty one when nothing has run here."""
@@ -98,15 +128,17 @@ class KeyService:
             return read_roster(reader)
 
     def find(self, text: str) -> KeyEnrolled:
-        """Return the one key whose keyid begins so, or that has this role or name.
+        """Return the one key whose keyid begins so, or that has this role or name; of several the
+        one that is in force.
 
         Raises:
             UsageError: `key.not_known`, `key.ambiguous`.
         """
-        ones = [one.certificate for one in self.standings()]
-        found = [one for one in ones if one.keyid.startswith(text) or text in (one.role, one.name)]
+        found = [one for one in self.standings() if _is_meant(one.certificate, text)]
+        if len(found) != 1:
+            found = [one for one in found if one.state in ("valid", "waiting")] or found
         if len(found) == 1:
-            return found[0]
+            return found[0].certificate
         raise UsageError(
             "key.ambiguous" if found else "key.not_known",
             f"{text!r} means {len(found)} keys",
@@ -117,13 +149,28 @@ class KeyService:
         """Certify a key that somebody else holds; return its certificate.
 
         Raises:
-            UsageError: `key.unknown_role`, `key.malformed`, `key.low_order`, `key.no_root`.
+            UsageError: `key.not_enrolled` for other roles than host and site, `key.bad_name`,
+                `key.malformed`, `key.low_order`, `key.no_root`, `key.no_predecessor`.
         """
+        if role not in _ENROLLED:
+            raise UsageError(
+                "key.not_enrolled",
+                f"no key is enrolled as {visible(role)!r}",
+                hint="enrol a host or a site; roots are made with `swarm-ray keys init` and replaced "
+                "with `swarm-ray keys rotate root`, the others are made by the coordinator",
+            )
+        if not name or name.strip() != name or visible(name) != name:
+            raise UsageError(
+                "key.bad_name",
+                f"'{visible(name)}' is no name for a {role}",
+                hint="use characters that can be seen, and spaces only between them",
+            )
+        complete_words(self._settings)
         place = self._settings.site, self._settings.organisation
         site = name if role == "site" else place[0]
         draft = KeyEnrolled(role, name, public_key, "", site, place[1])
         certificate = certify(self._superior(role), period(draft, days, self._clock.now_us()))
-        self._hand_over(certificate)
+        self._hand_over(certificate, everywhere=role == "site")
         return certificate
 
     def rotate(self, role: str) -> KeyEnrolled | None:
@@ -131,27 +178,27 @@ class KeyService:
         the log, whose coordinator certifies the new one.
 
         Raises:
-            UsageError: `key.not_rotated` for other roles, `key.no_root`, `key.in_service`.
+            UsageError: `key.not_rotated` for other roles, `key.no_root`, `key.in_service`,
+                `key.no_predecessor`.
         """
+        complete_words(self._settings)
         match role:
             case "root":
                 signer = self.files.root_signer()
                 before, after = self.files.rotate_root()
-                rotated = _rotated(signer, before.keyid, after.keyid)
-                site = self.files.certify_site()
-                self._hand_over(before, after, site, rotated)
+                self._hand_over(_rotated(signer, before.keyid, after.keyid), everywhere=True)
                 return after
             case "site":
-                before, after = self.files.rotate_site()
                 root = self.files.root_signer()
-                self._hand_over(after, _rotated(root, before.keyid, after.keyid))
+                before, after = self.files.rotate_site()
+                self._hand_over(_rotated(root, before.keyid, after.keyid), everywhere=True)
                 return after
             case "log":
-                path = self._settings.folder / "keys" / "log.pem"
-                old = own_key(path)
-                path.unlink()
                 _, site_key = self.files.site()
-                self._hand_over(_rotated(site_key, old.keyid, own_key(path).keyid))
+                path = self._settings.folder / "keys" / "log.pem"
+                old, fresh = own_key(path), replace_key(path)
+                rotated = _rotated(site_key, old.keyid, fresh.keyid)
+                self._hand_over(rotated, everywhere=False)
                 return None
             case _:
                 raise UsageError(
@@ -164,9 +211,10 @@ class KeyService:
         """Withdraw a key from a time on; return the change.
 
         Raises:
-            UsageError: `key.in_use` for the root and the site at work, `key.no_root`, what `find`
-                raises.
+            UsageError: `key.in_use` for the root and the site at work, `key.no_root`,
+                `key.no_predecessor`, what `find` raises.
         """
+        complete_words(self._settings)
         one = self.find(text)
         if self.files.made and one.keyid in (self.files.root().keyid, self.files.site()[0].keyid):
             raise UsageError(
@@ -178,14 +226,15 @@ class KeyService:
         since_us = max(0, self._clock.now_us() - minutes_ago * 60_000_000)
         event = KeyRevoked(one.keyid, reason, since_us, signer.public.keyid)
         event = replace(event, signature=signer.sign(event.signed()).hex())
-        self._hand_over(event)
+        self._hand_over(event, everywhere=True)
         return event
 
     def _superior(self, role: str) -> Signer:
         return self.files.site()[1] if SUPERIOR.get(role) == "site" else self.files.root_signer()
 
-    def _hand_over(self, *changes: KeyEnrolled | KeyRotated | KeyRevoked) -> None:
-        hand_over(self._settings.folder, changes)
+    def _hand_over(self, change: KeyChange, *, everywhere: bool) -> None:
+        settings = self._settings
+        hand_over(kept_words(settings) if everywhere else tenant_changes(settings.folder), [change])
 
 
 def _rotated(signer: Signer, old: str, new: str) -> KeyRotated:
@@ -193,6 +242,10 @@ def _rotated(signer: Signer, old: str, new: str) -> KeyRotated:
     only the old root must find it in order when it vouches for the new one."""
     event = KeyRotated(old, new, 0, signer.public.keyid)
     return replace(event, signature=signer.sign(event.signed()).hex())
+
+
+def _is_meant(one: KeyEnrolled, text: str) -> bool:
+    return one.keyid.startswith(text) or text in (one.role, one.name)
 
 
 def _state(one: KeyEnrolled, seen: Standings, now_us: int) -> str:

@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import Final
 
 from swarm_ray.anchors.opening import open_anchors
-from swarm_ray.attestation.certificates import KeyEnrolled
 from swarm_ray.attestation.checkpoint import Checkpoint, read_checkpoint, sign_checkpoint
 from swarm_ray.attestation.note import parse_note
 from swarm_ray.config import Settings
-from swarm_ray.engine.admin import AdminLog, read_roster
+from swarm_ray.engine.admin import AdminLog
 from swarm_ray.engine.anchoring import Anchoring
-from swarm_ray.engine.key_changes import KeyChange, pending_changes, read_change, refuse_change
-from swarm_ray.engine.key_files import open_ring
+from swarm_ray.engine.key_lineage import complete_words
+from swarm_ray.engine.key_taking import KeyTaking
 from swarm_ray.errors import IntegrityError, SwarmError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.log import INDEX_LOG, Append, Head, Ledger, LogKind
@@ -47,6 +46,7 @@ class Vigil:
     """Gives up a host by name, for a reason."""
     heartbeat_s: float = HEARTBEAT_S
     anchoring: Anchoring = field(init=False)
+    keys: KeyTaking = field(init=False)
 
     def __post_init__(self) -> None:
         self.anchoring = Anchoring(
@@ -54,6 +54,7 @@ class Vigil:
             lambda old, new: self.ledger.consistency(INDEX_LOG, old, new).path,
             self.admin.append,
         )
+        self.keys = KeyTaking(self.ledger, self.admin, self.settings, self.lose)
 
     def begin(self) -> None:
         """Take over changes of keys, enrol the coordinator's own, and say that it lives.
@@ -61,9 +62,11 @@ class Vigil:
         Raises:
             IntegrityError: `vigil.set_back` when the index is not a continuation of the one that
                 was signed here last.
+            UsageError: `key.no_predecessor`.
         """
         self._continue()
-        self.take_changes()
+        complete_words(self.settings)
+        self.keys.take()
         self.admin.open()
         self.beat("started")
 
@@ -120,35 +123,9 @@ class Vigil:
                 left_s = self.heartbeat_s
 
     def take_changes(self) -> None:
-        """Take over the changes of keys that people made with the program. One that our root does
-        not vouch for is set aside: whoever can write the file is not yet somebody with a say."""
-        found = pending_changes(self.settings.folder)
-        if not found:
-            return
-        ring = open_ring(self.settings)
-        for path in found:
-            self._take_file(path, self.admin.believed(ring))
-        self.admin.lead(ring)
-        self.seal(())
-
-    def _take_file(self, path: Path, believed: set[str]) -> None:
-        try:
-            change, roster = read_change(path), read_roster(self.ledger)
-            if not (known := roster.knows(change)):
-                roster.admit(change, self.clock.now_us(), believed)
-        except IntegrityError as error:
-            LOGGER.warning("a change of keys is refused: %s", error)
-            refuse_change(path)
-            return
-        if not known:
-            self._take(change)
-        path.unlink()
-
-    def _take(self, change: KeyChange) -> None:
-        if isinstance(change, KeyEnrolled):
-            self.admin.certified(change)
-        elif host := self.admin.ended(change):
-            self.lose(host, "key.revoked")
+        """Take over the changes of keys that people made with the program."""
+        if self.keys.take():
+            self.seal(())
 
     def _moved(self, kind: LogKind) -> list[str]:
         return [

@@ -1,72 +1,24 @@
 """Heartbeats, seals, certificates that are renewed, and changes of keys taken over at work."""
 
 import asyncio
-import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from key_office import HOST, INFO, Office
 
 from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, certify
-from swarm_ray.attestation.checkpoint import open_checkpoint
 from swarm_ray.attestation.keys import SigningKey
-from swarm_ray.attestation.note import NoteKey
 from swarm_ray.config import Settings
-from swarm_ray.engine.admin import AdminLog, admin_events, read_roster
-from swarm_ray.engine.key_changes import hand_over, pending_changes
+from swarm_ray.engine.admin import admin_events, read_roster
+from swarm_ray.engine.key_changes import changes_in, hand_over, tenant_changes
 from swarm_ray.engine.key_files import DAY_US, KeyFolder, open_ring, own_key
 from swarm_ray.engine.key_service import KeyService
-from swarm_ray.engine.vigil import CHECKPOINT_FILE, Vigil
+from swarm_ray.engine.vigil import CHECKPOINT_FILE
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.ledger.store import Store
 from swarm_ray.ports.clock import SystemClock
-from swarm_ray.ports.hosts import HostInfo
 from swarm_ray.values.codec import encode
-
-HOST = SigningKey.from_seed(b"\x21" * 32)
-INFO = HostInfo("eu-1", "eu", "acme", 4, HOST.public.raw, "none")
-
-
-class Clock(SystemClock):
-    """The system's clock, moved on at will."""
-
-    ahead_us = 0
-
-    def now_us(self) -> int:
-        return super().now_us() + self.ahead_us
-
-
-class Office:
-    """A ledger with the vigil of one coordinator."""
-
-    def __init__(self, home: Path) -> None:
-        self.settings = Settings(home=home, organisation="acme", site="eu")
-        self.settings.folder.mkdir(parents=True, exist_ok=True)
-        self.clock, self.lost = Clock(), []
-        self.store = Store.open(self.settings.folder)
-        self.keys = KeyService(self.settings, self.clock)
-        self.start()
-
-    def start(self) -> None:
-        epoch = self.store.acquire_epoch("office")
-        self.admin = AdminLog(self.store, epoch, self.clock, open_ring(self.settings))
-        lose = lambda name, why: self.lost.append((name, why))  # noqa: E731
-        self.vigil = Vigil(self.store, epoch, self.clock, self.admin, self.settings, lose)
-        self.vigil.begin()
-
-    def index(self):
-        return [json.loads(data) for data in self.store.entries("index")]
-
-    def admin_kinds(self):
-        return [type(event) for event, _ in admin_events(self.store)]
-
-    def signer(self, keyid, role):
-        return read_roster(self.store).signer(keyid, role, self.clock.now_us())
-
-    def sealed(self):
-        log = self.admin.log_key.public
-        note = (self.settings.folder / CHECKPOINT_FILE).read_bytes()
-        return open_checkpoint(note, [NoteKey(self.admin.origin, log)])
 
 
 @pytest.fixture
@@ -134,7 +86,7 @@ def test_a_revoked_host_is_given_up_at_once(office: Office):
     assert office.admin_kinds()[-1] is KeyRevoked
     with pytest.raises(IntegrityError):
         office.signer(HOST.keyid, "host")
-    assert pending_changes(office.settings.folder) == []
+    assert changes_in(tenant_changes(office.settings.folder)) == []
     assert office.index()[-1]["size"] == 6, "the change is sealed at once"
 
 
@@ -207,7 +159,7 @@ def test_a_root_that_somebody_made_himself_changes_nothing(office: Office, victi
     end = KeyRevoked(keys[victim], "forged", 0, own.keyid)
     end = replace(end, signature=own.sign(end.signed()).hex())
     before = office.admin_kinds()
-    hand_over(office.settings.folder, [root, false, end])
+    hand_over(tenant_changes(office.settings.folder), [root, false, end])
     office.vigil.take_changes()
     assert office.admin_kinds() == before, "nothing of it reaches the log"
     assert len(list((office.settings.folder / "keys" / "changes").glob("*.refused"))) == 3
@@ -226,23 +178,23 @@ def test_a_root_that_somebody_made_himself_changes_nothing(office: Office, victi
 
 def test_a_change_that_is_left_twice_is_taken_once(office: Office):
     office.keys.rotate("site")
-    waiting = [path.read_bytes() for path in pending_changes(office.settings.folder)]
+    waiting = [path.read_bytes() for path in changes_in(tenant_changes(office.settings.folder))]
     office.vigil.take_changes()
     before = office.admin_kinds()
     for number, data in enumerate(waiting):
         (office.settings.folder / "keys" / "changes" / f"{number}.change").write_bytes(data)
     office.vigil.take_changes()
     assert office.admin_kinds() == before
-    assert pending_changes(office.settings.folder) == []
+    assert changes_in(tenant_changes(office.settings.folder)) == []
 
 
 def test_a_change_that_no_superior_signed_is_set_aside(office: Office):
     made = KeyRevoked(office.admin.log_key.keyid, "x", 1, HOST.keyid, "00" * 64)
-    hand_over(office.settings.folder, [made])
+    hand_over(tenant_changes(office.settings.folder), [made])
     before = office.store.head("admin").size
     office.vigil.take_changes()
     assert office.store.head("admin").size == before
-    assert pending_changes(office.settings.folder) == []
+    assert changes_in(tenant_changes(office.settings.folder)) == []
     assert len(list((office.settings.folder / "keys" / "changes").glob("*.refused"))) == 1
 
 
