@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from swarm_ray.core.commands import Command, Withdraw
 from swarm_ray.core.events import Row
+from swarm_ray.values.codec import MAX_INTEGER
 
 
 @dataclass(slots=True)
@@ -34,12 +35,13 @@ class Usage:
     sub_agents: int = 0
 
     def add(self, row: Row) -> None:
-        """Count one settled attempt."""
+        """Count one settled attempt. Sums stop at what an entry holds: hosts claim what they like,
+        and a few absurd claims must not make a state that cannot be written."""
         self.attempts += 1
-        self.tokens += row.tokens
-        self.microusd += row.microusd
-        self.cpu_us += row.cpu_us
-        self.work_us += row.duration_us
+        self.tokens = min(MAX_INTEGER, self.tokens + row.tokens)
+        self.microusd = min(MAX_INTEGER, self.microusd + row.microusd)
+        self.cpu_us = min(MAX_INTEGER, self.cpu_us + row.cpu_us)
+        self.work_us = min(MAX_INTEGER, self.work_us + row.duration_us)
         self.sub_agents += row.sub_agents
 
 

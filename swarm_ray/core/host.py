@@ -253,7 +253,7 @@ def _parts(rows: Sequence[Row]) -> Iterator[tuple[Row, ...]]:
     part: list[Row] = []
     left = OUTCOME_BYTES
     for row in rows:
-        size = len(encode(to_record(row))) + JUDGED_BYTES
+        size = _room(row)
         if part and (len(part) == OUTCOME_ROWS or size > left):
             yield tuple(part)
             part, left = [], OUTCOME_BYTES
@@ -261,3 +261,13 @@ def _parts(rows: Sequence[Row]) -> Iterator[tuple[Row, ...]]:
         left -= size
     if part:
         yield tuple(part)
+
+
+def fit_entry(rows: Sequence[Row]) -> bool:
+    """Say whether rows can be one outcome: an entry has room for them, whatever is added to them.
+    A single one always fits."""
+    return len(rows) <= OUTCOME_ROWS and (len(rows) == 1 or sum(map(_room, rows)) <= OUTCOME_BYTES)
+
+
+def _room(row: Row) -> int:
+    return len(encode(to_record(row))) + JUDGED_BYTES

@@ -7,6 +7,7 @@ in none; a lost attempt is charged its whole slice, since nobody knows what it s
 from dataclasses import dataclass, field
 
 from swarm_ray.core.plan import Budget
+from swarm_ray.values.codec import MAX_INTEGER
 
 
 @dataclass(slots=True)
@@ -35,11 +36,12 @@ class Purse:
         return True
 
     def settle(self, held: tuple[int, int], used: tuple[int, int]) -> None:
-        """Release a held slice (tokens, micro-USD) and charge what was used of it."""
+        """Release a held slice (tokens, micro-USD) and charge what was used of it, at most as much
+        as an entry holds."""
         self.held_tokens -= held[0]
         self.held_microusd -= held[1]
-        self.spent_tokens += used[0]
-        self.spent_microusd += used[1]
+        self.spent_tokens = min(MAX_INTEGER, self.spent_tokens + used[0])
+        self.spent_microusd = min(MAX_INTEGER, self.spent_microusd + used[1])
         if self.parent is not None:
             self.parent.settle(held, used)
 

@@ -4,21 +4,22 @@ Decides nothing about a vote. Outputs are bodies, which the core never sees: her
 byte by byte, and the label that a host signed is checked against the output that it brought.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from operator import eq
+from typing import Any
 
 from swarm_ray.core.commands import Prepare
 from swarm_ray.core.events import Row, Settled
 from swarm_ray.core.plan import Across, Redundancy
 from swarm_ray.core.run import Run
 from swarm_ray.core.swarm import Swarm
+from swarm_ray.engine.outputs import Output
 from swarm_ray.engine.verdicts import project
 from swarm_ray.errors import IntegrityError, UsageError
 from swarm_ray.ports.hosts import HostInfo, Parcel
-from swarm_ray.ports.log import Bodies, Body
-from swarm_ray.values.codec import decode_json
+from swarm_ray.ports.log import Bodies
 
 REMEMBERED_ITEMS = 10_000
 """Beyond so many items those that are settled are forgotten; their outputs are read again when a
@@ -118,7 +119,12 @@ class Comparing:
                 self._firsts(swarm, row.item, digests=rule.agree.rule == "exact")
 
     def compared(
-        self, swarm: Swarm, parcel: Parcel, event: Settled, bodies: Sequence[Body], alike: Alike
+        self,
+        swarm: Swarm,
+        parcel: Parcel,
+        event: Settled,
+        outputs: Mapping[str, Output],
+        alike: Alike,
     ) -> Settled:
         """Return an event whose rows say which outputs are equal; an output is of the first class
         whose first output it is equal to.
@@ -127,7 +133,7 @@ class Comparing:
             swarm: the machine of the swarm.
             parcel: what the host was given.
             event: what it answered.
-            bodies: the outputs that it brought.
+            outputs: what it brought, by commitment.
             alike: compares outputs where a function of the definition does.
 
         Raises:
@@ -136,14 +142,14 @@ class Comparing:
         rule = swarm.spec.redundancy
         if rule is None:
             return event
-        brought: dict[str, bytes] = {body.commitment: body.data for body in bodies}
         rows: list[Row] = []
         for row in event.rows:
             if row.status == "ok":
-                _check_label(parcel, row, brought[row.output])
+                output = outputs[row.output]
+                _check_label(parcel, row, output.value)
                 if rule.agree.rule in ("exact", "custom"):
                     own = rule.agree.rule == "custom"
-                    data = brought[row.output] if own else _digest(brought[row.output])
+                    data = output.data if own else _digest(output.data)
                     row = replace(row, alike=self._first(swarm, row, data, alike if own else eq))
             rows.append(row)
         return replace(event, rows=tuple(rows))
@@ -187,8 +193,8 @@ def _digest(data: bytes) -> bytes:
     return sha256(data).digest()
 
 
-def _check_label(parcel: Parcel, row: Row, data: bytes) -> None:
-    if project(decode_json(data), parcel.projection) != (row.label, row.confidence_ppm):
+def _check_label(parcel: Parcel, row: Row, output: Any) -> None:
+    if project(output, parcel.projection) != (row.label, row.confidence_ppm):
         raise IntegrityError(
             "copies.wrong_label",
             f"{parcel.host} says that its output for item {row.item} is {row.label!r}",

@@ -4,7 +4,7 @@ Decides how a dispatched batch becomes a signed parcel, and whether a delivery i
 ordered. Everything here can be rebuilt from the log and the bodies.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,23 +12,45 @@ from swarm_ray.attestation.batch import batch_signature, sign_batch, verify_batc
 from swarm_ray.attestation.keys import PublicKey, SigningKey
 from swarm_ray.core.commands import Send
 from swarm_ray.core.events import Dispatched, Row, Settled, SwarmOpened
-from swarm_ray.core.host import Order
+from swarm_ray.core.host import Order, Outcome
 from swarm_ray.definition.items import ItemInputs
-from swarm_ray.engine.claims import flaw
 from swarm_ray.engine.orders import (
     order_header,
     order_statements,
     result_header,
     result_statements,
 )
-from swarm_ray.engine.sandboxes import are_descriptions, named_sandboxes
+from swarm_ray.engine.sandboxes import named_sandboxes
 from swarm_ray.errors import IntegrityError, UsageError
-from swarm_ray.models.naming import is_models
 from swarm_ray.ports.hosts import Delivery, HostInfo, Parcel
 from swarm_ray.values.codec import decode_json, encode_json
-from swarm_ray.values.commitments import opens
 from swarm_ray.values.ids import short
 from swarm_ray.values.manifest import Manifest
+
+
+@dataclass(slots=True)
+class Answers:
+    """What is still to come of a batch: `items` that nobody has answered, the number of `rows` that
+    are not durable; and the `sequences` of the deliveries that have come."""
+
+    items: set[int]
+    rows: int
+    sequences: set[int] = field(default_factory=set)
+
+    def take(self, outcome: Outcome) -> None:
+        """Let rows count, each once: neither they nor their sequence may come again.
+
+        Raises:
+            IntegrityError: `desk.repeated`. An honest host says everything once, and what comes
+                twice as it was never gets here; in the log a repetition would spoil the evidence.
+        """
+        items = {row.item for row in outcome.rows}
+        if outcome.sequence in self.sequences or not items <= self.items:
+            raise IntegrityError(
+                "desk.repeated", f"batch {outcome.batch} is answered again, and otherwise"
+            )
+        self.items -= items
+        self.sequences.add(outcome.sequence)
 
 
 @dataclass(slots=True)
@@ -42,7 +64,7 @@ class Desk:
     manifest: Manifest
     context: Mapping[str, Any]
     parcels: dict[int, Parcel] = field(default_factory=dict)
-    open_rows: dict[int, int] = field(default_factory=dict)
+    open: dict[int, Answers] = field(default_factory=dict)
     _inputs: ItemInputs = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,7 +108,7 @@ class Desk:
         statements = order_statements(parcel, host.site)
         signed = replace(parcel, envelope=sign_batch(key, order_header(parcel), statements))
         self.parcels[dispatched.batch] = signed
-        self.open_rows[dispatched.batch] = len(dispatched.items)
+        self.open[dispatched.batch] = Answers(set(dispatched.items), len(dispatched.items))
         return signed
 
     def resent(self, send: Send, now_us: int, site: str, key: SigningKey) -> Parcel:
@@ -106,12 +128,11 @@ class Desk:
         )
 
     def verified(self, delivery: Delivery, host: HostInfo) -> Settled:
-        """Check a delivery against the order and return it as an event.
+        """Check a delivery, which is one in form, against the order and return it as an event.
 
         Raises:
-            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.bad_row`, `desk.over_slice`,
-                `desk.over_delegates`, `desk.bad_model`, `desk.bad_sandbox`, `desk.wrong_body`, or
-                what `verify_batch` raises.
+            IntegrityError: `desk.unknown_batch`, `desk.unordered_row`, `desk.over_slice`,
+                `desk.over_delegates`, or what `verify_batch` raises.
         """
         outcome = delivery.outcome
         parcel = self.parcels.get(outcome.batch)
@@ -129,8 +150,6 @@ class Desk:
             raise IntegrityError(
                 "desk.over_delegates", f"{host.name} says a worker had more than {most} sub-agents"
             )
-        _check_claims(delivery, host.name)
-        _check_bodies(outcome.rows, delivery)
         sandbox = named_sandboxes(delivery.sandboxes)
         public = PublicKey(host.public_key)
         header = result_header(parcel, outcome, parcel.order.epoch)
@@ -155,11 +174,23 @@ class Desk:
 
     def closed(self, batch: int, rows: int) -> None:
         """So many rows of a batch are durable; a finished batch is let go."""
-        left = self.open_rows.get(batch, 0) - rows
-        self.open_rows[batch] = left
-        if left <= 0:
-            self.open_rows.pop(batch, None)
-            self.parcels.pop(batch, None)
+        left = self.open.get(batch)
+        if left is None:
+            return
+        left.rows -= rows
+        if left.rows <= 0:
+            del self.open[batch], self.parcels[batch]
+
+    def recall(self, batch: int, items: Iterable[int], sequences: Iterable[int]) -> None:
+        """A batch was dispatched by an earlier coordinator.
+
+        Args:
+            batch: its parcel was built again.
+            items: those whose attempts are still out.
+            sequences: of the deliveries of this batch that are in the log.
+        """
+        open_items = set(items)
+        self.open[batch] = Answers(open_items, len(open_items), set(sequences))
 
     def _payload(self, item: int, misfits: dict[int, str]) -> bytes:
         data = self.manifest.item(item)
@@ -192,25 +223,3 @@ def _only(parcel: Parcel, items: tuple[int, ...]) -> Parcel:
 def _over(row: Row, parcel: Parcel) -> bool:
     """Say whether a row spent more than was reserved; without a slice nothing was reserved."""
     return 0 < parcel.slice_tokens < row.tokens or 0 < parcel.slice_microusd < row.microusd
-
-
-def _check_claims(delivery: Delivery, host: str) -> None:
-    """Check the form of what a host says."""
-    for row in delivery.outcome.rows:
-        if field := flaw(row):
-            raise IntegrityError(
-                "desk.bad_row", f"{host} fills {field} of a row as no host may", field=field
-            )
-    if not all(is_models(row.model) for row in delivery.outcome.rows):
-        raise IntegrityError("desk.bad_model", f"{host} names a model in a form that has no place")
-    if not are_descriptions(delivery.sandboxes):
-        raise IntegrityError("desk.bad_sandbox", f"{host} describes no sandbox, or too many")
-
-
-def _check_bodies(rows: Sequence[Row], delivery: Delivery) -> None:
-    named = {one for row in rows for one in (row.output, row.error, row.extras) if one}
-    brought = {body.commitment for body in delivery.bodies}
-    if not named <= brought or not all(
-        opens(body.commitment, body.tag, body.salt, body.data) for body in delivery.bodies
-    ):
-        raise IntegrityError("desk.wrong_body", "a delivered body is not the one that is named")

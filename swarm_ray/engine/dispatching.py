@@ -7,7 +7,6 @@ after it was verified. Hosts that fall silent are given up.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,17 +14,17 @@ from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.core import commands as cmd
 from swarm_ray.core import events as ev
 from swarm_ray.core.apart import Apart, Copies
-from swarm_ray.core.host import Outcome
+from swarm_ray.core.patience import Patience
 from swarm_ray.core.pool import Pool
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.core.tables import SwarmState
 from swarm_ray.engine.copying import domains_of, own_hosts
 from swarm_ray.engine.desk import Desk
-from swarm_ray.engine.history import entries_of
-from swarm_ray.engine.judging import Case, Judging
-from swarm_ray.engine.sandboxes import unseen
-from swarm_ray.errors import Busy, IntegrityError, SwarmError, UsageError
-from swarm_ray.ports.hosts import Delivery, HostInfo, Hosts, Parcel
+from swarm_ray.engine.history import entries_of, settled_of
+from swarm_ray.engine.judging import Judging
+from swarm_ray.engine.receiving import Receiving
+from swarm_ray.errors import Busy, IntegrityError, UsageError
+from swarm_ray.ports.hosts import HostInfo, Hosts, Parcel
 
 if TYPE_CHECKING:
     from swarm_ray.engine.coordinator import Coordinator
@@ -51,17 +50,17 @@ class Dispatcher:
     desks: dict[str, Desk] = field(default_factory=dict)
     spare: dict[str, tuple[str, cmd.Want]] = field(default_factory=dict)
     batches: dict[str, int] = field(default_factory=dict)
-    acknowledged: dict[str, list[int]] = field(default_factory=dict)
     refused: set[str] = field(default_factory=set)
-    arriving: set[tuple[str, int]] = field(default_factory=set)
     copies: Copies = field(default_factory=Copies)
     stranded: dict[str, float] = field(default_factory=dict)
     telling: set[str] = field(default_factory=set)
-    described: dict[str, set[str]] = field(default_factory=dict)
     judging: Judging = field(init=False)
+    receiving: Receiving = field(init=False)
+    patience: Patience = field(default_factory=Patience)
 
     def __post_init__(self) -> None:
         self.judging = Judging(self.coordinator.ledger, self.coordinator.settings)
+        self.receiving = Receiving(self)
 
     def start(self) -> None:
         """Begin to watch the hosts."""
@@ -87,25 +86,29 @@ class Dispatcher:
         self._restore_parcels(run)
 
     def _restore_parcels(self, run: str) -> None:
-        machine = self.coordinator.thread_of(run)
-        out = {
-            (swarm.id, flight.batch)
-            for swarm in machine.swarms.values()
-            for flight in swarm.flights.values()
-        }
+        ledger = self.coordinator.ledger
+        out: dict[tuple[str, int], set[int]] = {}
+        for swarm in self.coordinator.thread_of(run).swarms.values():
+            for key, flight in swarm.flights.items():
+                out.setdefault((swarm.id, flight.batch), set()).add(swarm.item_of(key))
         if not out:
             return
-        for event, record in entries_of(self.coordinator.ledger.entries(run), ev.Dispatched):
-            if (event.swarm, event.batch) in out:
-                seat = self.seats.get(event.host)
-                if seat is not None:
-                    self.desks[event.swarm].parcel(event, record["epoch"], seat, self.key)
+        came: dict[tuple[str, int], set[int]] = {}
+        for settled in settled_of(ledger.entries(run), {batch for _, batch in out}):
+            came.setdefault((settled.swarm, settled.batch), set()).add(settled.sequence)
+        for event, record in entries_of(ledger.entries(run), ev.Dispatched):
+            place = event.swarm, event.batch
+            seat = self.seats.get(event.host)
+            if place in out and seat is not None:
+                desk = self.desks[event.swarm]
+                desk.parcel(event, record["epoch"], seat, self.key)
+                desk.recall(event.batch, out[place], came.get(place, ()))
 
     # -- out --------------------------------------------------------------------------------
 
     def want(self, run: str, want: cmd.Want) -> None:
         """Choose hosts for attempts; what finds no room waits for some."""
-        swarm = self._swarm(run, want.swarm)
+        swarm = self.swarm(run, want.swarm)
         if swarm is None:
             return
         items, attempts = want.items, want.attempts
@@ -190,6 +193,7 @@ class Dispatcher:
         self.coordinator.spawn(self._submit(send.host, parcel))
 
     async def _submit(self, host: str, parcel: Parcel) -> None:
+        bundle = self.coordinator.shelf.get(parcel.bundle)
         while host in self.seats:
             try:
                 await self.hosts.submit(host, self.coordinator.epoch, parcel)
@@ -197,14 +201,22 @@ class Dispatcher:
                 await asyncio.sleep(BUSY_PAUSE_S)
             except UsageError as error:
                 if error.code != "host.no_bundle":
-                    raise
-                bundle = self.coordinator.shelf.get(parcel.bundle)
-                await self.hosts.bundle(host, parcel.bundle, bundle.data)
-            except (SwarmError, OSError) as error:
-                LOGGER.warning("host %s did not take a batch: %s", host, error)
+                    LOGGER.exception("host %s refuses a batch", host)
+                    self.lose(host, "host.refused_batch")
+                    return
+                await self._bring(host, parcel.bundle, bundle.data)
+            except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
+                LOGGER.warning("host %s did not take a batch: %r", host, error)
                 await asyncio.sleep(BUSY_PAUSE_S)
             else:
                 return
+
+    async def _bring(self, host: str, digest: str, data: bytes) -> None:
+        try:
+            await self.hosts.bundle(host, digest, data)
+        except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
+            LOGGER.warning("host %s did not take a bundle: %r", host, error)
+            await asyncio.sleep(BUSY_PAUSE_S)
 
     def withdraw(self, run: str, command: cmd.Withdraw) -> None:
         """Ask a host to stop attempts; one that is not there has lost them."""
@@ -221,8 +233,8 @@ class Dispatcher:
         while host in self.seats:
             try:
                 await self.hosts.withdraw(host, self.coordinator.epoch, keys)
-            except (SwarmError, OSError) as error:
-                LOGGER.warning("host %s did not withdraw: %s", host, error)
+            except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
+                LOGGER.warning("host %s did not withdraw: %r", host, error)
                 await asyncio.sleep(BUSY_PAUSE_S)
             else:
                 return
@@ -232,7 +244,22 @@ class Dispatcher:
     async def _watch(self) -> None:
         while True:
             self._roll_call()
+            self._remind()
             await asyncio.sleep(ROSTER_PERIOD_S)
+
+    def _remind(self) -> None:
+        """Give up hosts that hold attempts for longer than any of them may take."""
+        holding: dict[str, list[int]] = {}
+        for name, desk in self.desks.items():
+            swarm = self.swarm(desk.run, name)
+            if swarm is not None:
+                for host in swarm.held:
+                    holding.setdefault(host, []).append(swarm.spec.item_deadline_us)
+        now_s = asyncio.get_running_loop().time()
+        for host, _ in self.receiving.arriving:
+            self.patience.came(host, now_s)  # what it said is still being judged
+        for host in self.patience.overdue(holding, now_s):
+            self.lose(host, "overdue")
 
     def _roll_call(self) -> None:
         present = {info.name: info for info in self.hosts.seats() if info.name not in self.refused}
@@ -251,7 +278,7 @@ class Dispatcher:
         heard = loop.time()
         again = True
         while self.seats.get(info.name) is info:
-            acknowledged = self.acknowledged.pop(info.name, [])
+            acknowledged = self.receiving.acknowledged.pop(info.name, [])
             try:
                 deliveries = await self.hosts.collect(
                     info.name,
@@ -260,80 +287,20 @@ class Dispatcher:
                     COLLECT_WAIT_US,
                     again=again,
                 )
-            except (SwarmError, OSError) as error:
-                if _superseded(error):
+            except Exception as error:  # a host can raise whatever it likes
+                if self._superseded(error):
                     raise
-                self.acknowledged.setdefault(info.name, []).extend(acknowledged)
-                if loop.time() - heard > SILENCE_S:
-                    self.lose(info.name, "silent")
+                LOGGER.debug("host %s gave no answer: %r", info.name, error)
+                self.receiving.acknowledged.setdefault(info.name, []).extend(acknowledged)
+                stale = _is_stale(error)  # if it were true the ledger would know of it
+                if stale or loop.time() - heard > SILENCE_S:
+                    self.lose(info.name, "host.stale_epoch" if stale else "silent")
                     return
                 again = True
                 await asyncio.sleep(BUSY_PAUSE_S)
                 continue
             heard, again = loop.time(), False
-            for delivery in deliveries:
-                self._deliver(info, delivery)
-
-    def _deliver(self, info: HostInfo, delivery: Delivery) -> None:
-        outcome = delivery.outcome
-        arrival = (info.name, outcome.sequence)
-
-        def acknowledge() -> None:
-            self.arriving.discard(arrival)
-            self.acknowledged.setdefault(info.name, []).append(outcome.sequence)
-
-        desk = self.desks.get(outcome.swarm)
-        swarm = self._swarm(outcome.run, outcome.swarm)
-        if arrival in self.arriving:
-            return  # delivered twice; the first is about to become durable
-        if desk is None or swarm is None or outcome.batch not in desk.parcels:
-            acknowledge()
-            return
-        try:
-            event = desk.verified(delivery, info)
-        except IntegrityError as error:
-            self._refuse(info, error)
-            return
-        if not _awaited(swarm, outcome):
-            acknowledge()
-            return
-        self.arriving.add(arrival)
-        self._describe(outcome.run, delivery.sandboxes)
-        parcel, loaded = desk.parcels[outcome.batch], self.coordinator.loaded(outcome.run)
-        case = Case(swarm, desk, parcel, loaded, event, delivery.bodies)
-        if self.judging.asks(swarm):
-            self.coordinator.spawn(self._judge(info, case, acknowledge))
-            return
-        try:
-            judged = self.judging.judged(case)
-        except IntegrityError as error:
-            self._refuse(info, error)
-            return
-        self.coordinator.post_with_bodies(outcome.run, judged.event, judged.bodies, acknowledge)
-
-    def _describe(self, run: str, sandboxes: Sequence[str]) -> None:
-        """Say in the log what workers ran in before results name it, once per run."""
-        known = self.described.setdefault(run, set(self.coordinator.thread_of(run).sandboxes))
-        for event in unseen(known, sandboxes):
-            self.coordinator.post(run, event)
-
-    async def _judge(self, info: HostInfo, case: Case, acknowledge: Callable[[], None]) -> None:
-        """Let functions of the definition judge a delivery."""
-        run = case.desk.run
-        async with self.judging.turn:
-            if self._swarm(run, case.swarm.id) is None:
-                acknowledge()  # the run was closed meanwhile
-                return
-            try:
-                judged = await self.judging.judged_beside(case)
-            except IntegrityError as error:
-                self._refuse(info, error)
-                return
-        self.coordinator.post_with_bodies(run, judged.event, judged.bodies, acknowledge)
-
-    def _refuse(self, info: HostInfo, error: IntegrityError) -> None:
-        LOGGER.error("refused a delivery of %s", info.name, exc_info=error)
-        self.lose(info.name, error.code)
+            self.receiving.receive(info, deliveries)
 
     def lose(self, name: str, reason: str) -> None:
         """Give a host up for ever: what it held is dispatched anew, so it must not come back."""
@@ -342,6 +309,7 @@ class Dispatcher:
             self.coordinator.admin.left(name, reason)
         self.hosts.give_up(name)
         self.pool.lose(name)
+        self.receiving.lose(name)
         for run in list(self.coordinator.engine.threads):
             self.coordinator.post(run, ev.HostLost(name, reason))
 
@@ -352,7 +320,7 @@ class Dispatcher:
 
     def forget(self, run: str) -> None:
         """A run is closed: let go of its desks and lanes."""
-        self.described.pop(run, None)
+        self.receiving.forget(run)
         for name in [name for name, desk in self.desks.items() if desk.run == run]:
             self.desks.pop(name).manifest.close()
             self.pool.forget(name)
@@ -363,15 +331,16 @@ class Dispatcher:
             self.spare.pop(name, None)
             self.batches.pop(name, None)
 
-    def _swarm(self, run: str, name: str) -> Swarm | None:
+    def swarm(self, run: str, name: str) -> Swarm | None:
+        """Return the machine of a swarm of an open run."""
         thread = self.coordinator.engine.threads.get(run)
         return thread.run.swarms.get(name) if thread is not None else None
 
+    def _superseded(self, error: Exception) -> bool:
+        """Say whether another coordinator has taken over. The word of a host is not enough: any of
+        them could end this coordinator with it."""
+        return _is_stale(error) and self.coordinator.ledger.epoch() != self.coordinator.epoch
 
-def _awaited(swarm: Swarm, outcome: Outcome) -> bool:
-    """Say whether an attempt of an outcome is out; otherwise all of it is in the log already."""
-    return any(swarm.find(row.item, row.attempt) >= 0 for row in outcome.rows)
 
-
-def _superseded(error: BaseException) -> bool:
+def _is_stale(error: Exception) -> bool:
     return isinstance(error, IntegrityError) and error.code == "host.stale_epoch"

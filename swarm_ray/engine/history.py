@@ -6,7 +6,8 @@ follows now. It never performs a command and never writes.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from swarm_ray.core.events import (
     SEMANTICS,
     Event,
     RunOpened,
+    Settled,
     event_from_record,
     event_to_record,
     name_of,
@@ -25,6 +27,7 @@ from swarm_ray.errors import IntegrityError
 from swarm_ray.values.codec import decode, encode
 
 DIGEST_CHARS = 16
+_BATCH = re.compile(rb'"event":\{"batch":(\d+),')
 
 E = TypeVar("E", bound=Event)
 
@@ -97,6 +100,18 @@ def entries_of(entries: Iterable[bytes], kind: type[E]) -> Iterator[tuple[E, dic
             event, record = read_entry(data)
             if isinstance(event, kind):
                 yield event, record
+
+
+def settled_of(entries: Iterable[bytes], batches: Collection[int]) -> Iterator[Settled]:
+    """Yield the results of batches of these numbers; of the other results none is decoded, since the
+    number of their batch is the first field of the event.
+
+    Raises:
+        IntegrityError: what `read_entry` raises for one of them.
+    """
+    found = ((_BATCH.search(data), data) for data in entries)
+    wanted = (data for match, data in found if match is not None and int(match[1]) in batches)
+    return (event for event, _ in entries_of(wanted, Settled))
 
 
 def _framed(record: dict[str, Any]) -> bool:

@@ -14,6 +14,7 @@ from swarm_ray.core.plan import FanOut
 from swarm_ray.core.swarm import Swarm
 from swarm_ray.definition.items import ItemInputs
 from swarm_ray.engine.desk import Desk
+from swarm_ray.engine.outputs import Output
 from swarm_ray.errors import UsageError
 from swarm_ray.ports.log import Body
 from swarm_ray.values.codec import decode_json
@@ -33,17 +34,18 @@ class Rules:
     compiled: dict[str, list[Any]] = field(default_factory=dict)
     inputs: dict[str, ItemInputs] = field(default_factory=dict)
 
-    def checked(self, swarm: Swarm, desk: Desk, event: Settled, bodies: Sequence[Body]) -> Settled:
+    def checked(
+        self, swarm: Swarm, desk: Desk, event: Settled, outputs: Mapping[str, Output]
+    ) -> Settled:
         """Return an event whose rows name the first expression that their output does not
-        satisfy."""
+        satisfy; `outputs` are by commitment."""
         if not any(rule.consequence and rule.cel for rule in swarm.spec.rules):
             return event
         programs = self.compiled.get(swarm.id)
         if programs is None:
             programs = self.compiled[swarm.id] = programs_of(swarm.spec)
-        brought: dict[str, bytes] = {body.commitment: body.data for body in bodies}
         rows = [
-            replace(row, rule=self._broken(swarm, desk, row, programs, brought[row.output]))
+            replace(row, rule=self._broken(swarm, desk, row, programs, outputs[row.output]))
             if row.status == "ok"
             else row
             for row in event.rows
@@ -51,12 +53,12 @@ class Rules:
         return replace(event, rows=tuple(rows))
 
     def _broken(
-        self, swarm: Swarm, desk: Desk, row: Row, programs: Sequence[Any], data: bytes
+        self, swarm: Swarm, desk: Desk, row: Row, programs: Sequence[Any], output: Output
     ) -> int:
         given = self.given(swarm, desk, row.item)
         values = {"input": given, "inputs": given}
-        if len(data) <= MAX_RULED_BYTES:
-            values["output"] = decode_json(data)
+        if len(output.data) <= MAX_RULED_BYTES:
+            values["output"] = output.value
         for number, (rule, program) in enumerate(zip(swarm.spec.rules, programs, strict=True), 1):
             if rule.consequence and rule.cel and not holds(program, values):
                 return number
@@ -86,7 +88,7 @@ def judged_by_function(
     spec: FanOut,
     event: Settled,
     given: Mapping[int, Any],
-    bodies: Sequence[Body],
+    outputs: Mapping[str, Output],
     flaw: Flaw,
 ) -> tuple[Settled, list[Body]]:
     """Ask a function about every output that no other rule has found wrong.
@@ -96,19 +98,18 @@ def judged_by_function(
         spec: rules of the swarm; the function stands last.
         event: what a host answered.
         given: inputs of the items, by ordinal.
-        bodies: the outputs that the host brought.
+        outputs: what the host brought, by commitment.
         flaw: asks the function.
 
     Returns:
         The event, whose rows name the rule that their output breaks and the reason as their
         `error`, and the reasons.
     """
-    brought: dict[str, bytes] = {body.commitment: body.data for body in bodies}
     rows: list[Row] = []
     reasons: list[Body] = []
     for row in event.rows:
         if row.status == "ok" and not row.rule:
-            reason = flaw(given[row.item], decode_json(brought[row.output]))
+            reason = flaw(given[row.item], outputs[row.output].value)
             if reason is not None:
                 told = reason.encode(errors="replace")
                 reasons.append(Body.seal("error", os.urandom(SALT_BYTES), told, "error", run))

@@ -224,7 +224,9 @@ def host_seat(settings: Settings, name: str, organisation: str) -> _Seat:
     """Return a host of an organisation, with a key of its own."""
     key = SigningKey.generate()
     info = HostInfo(name, settings.site, organisation, SLOTS, key.public.raw, "scripted")
-    return _Seat(info, key, Host(SLOTS, 10_000, settings.lease_s * 1_000_000))
+    # Other than a real one it bears the name of one before: it must not count anew for its batches.
+    machine = Host(SLOTS, 10_000, settings.lease_s * 1_000_000, sequence=_now_us())
+    return _Seat(info, key, machine)
 
 
 def _delivery(seat: _Seat, outcome: Outcome) -> Delivery:

@@ -7,6 +7,7 @@ import pytest
 from swarm_ray.core import tables
 from swarm_ray.core.backlog import Backlog
 from swarm_ray.core.events import Row
+from swarm_ray.core.patience import GRACE_S, Patience
 from swarm_ray.core.plan import Budget, Retry
 from swarm_ray.core.purse import Purse
 from swarm_ray.core.retry import judge, pause_us
@@ -225,3 +226,14 @@ def test_items_that_come_back_go_first() -> None:
         backlog.move(0, trigger)
     backlog.again(0)
     assert [backlog.next() for _ in range(4)] == [0, 1, 2, -1]
+
+
+def test_a_host_that_withholds_results_is_overdue_a_grace_after_the_item_deadline():
+    patience, holding = Patience(), {"a": [2_000_000], "b": [1_000_000, 3_000_000], "c": [0, 1]}
+    assert patience.overdue(holding, 100.0) == []
+    patience.came("b", 110.0)
+    assert patience.overdue(holding, 102.0 + GRACE_S) == []
+    assert patience.overdue(holding, 102.1 + GRACE_S) == ["a"]
+    assert patience.overdue(holding, 113.1 + GRACE_S) == ["a", "b"]
+    assert patience.overdue({}, 120.0 + GRACE_S) == []
+    assert patience.overdue(holding, 1_000.0) == [], "it held nothing in between"

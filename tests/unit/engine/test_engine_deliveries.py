@@ -152,7 +152,7 @@ def outputs_swapped(delivery: Delivery, _: list[Delivery]) -> Delivery:
     [
         (forged_label, "attestation.root_mismatch"),
         (forged_cost, "attestation.root_mismatch"),
-        (forged_isolation, "attestation.root_mismatch"),
+        (forged_isolation, "desk.bad_delivery"),
         (outputs_swapped, "attestation.root_mismatch"),
         (other_sequence, "attestation.replayed"),
         (other_envelope, "attestation.replayed"),
