@@ -20,6 +20,10 @@ from swarm_placement.model import Instance, ItemClass
 
 SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 MEANINGS = tuple(f"{what}_{unit}" for what in ("work", "start", "end") for unit in SECONDS)
+SHOWN = 20
+"""Columns that a message names."""
+MOST_S = 1e7
+"""Four months: what took longer is no task of a swarm, and skipped."""
 SIGMA = 0.4
 """How far a duration may be from its mean, as in generated instances: a trace tells one of each."""
 
@@ -31,7 +35,8 @@ class Trace:
     work_s: tuple[float, ...]
     data_bytes: tuple[float, ...]
     skipped: int
-    """Lines whose task did not end, took no time, or has no number where one should be."""
+    """Lines whose task did not end, took no time or over four months, or has no number where one
+    should be."""
 
 
 def columns_from(words: str) -> dict[str, str]:
@@ -46,6 +51,7 @@ def columns_from(words: str) -> dict[str, str]:
     known = {*MEANINGS, "data_bytes"}
     kinds = {meaning.partition("_")[0] for meaning in found}
     whole = len(found) == len(pairs) and all(found.values()) and found.keys() <= known
+    whole = whole and len(kinds) == len(found)
     if not whole or not ("work" in kinds) ^ ({"start", "end"} <= kinds):
         raise UsageError(
             "trace.columns",
@@ -66,13 +72,16 @@ def read_trace(lines: Iterable[str], columns: Mapping[str, str]) -> Trace:
     Raises:
         UsageError: `trace.column` when the file has no such column, `trace.empty`.
     """
-    rows = csv.reader(lines)
+    rows = _rows(lines)
     named = [column for column in columns.values() if not column.isdecimal()]
     head = next(rows, []) if named else []
     for column in named:
         if column not in head:
             raise UsageError(
-                "trace.column", "columns", f"There is no column {column!r}.", f"There are: {head}."
+                "trace.column",
+                "columns",
+                f"There is no column {column!r}.",
+                f"There are: {', '.join(head[:SHOWN])}{', …' if len(head) > SHOWN else ''}.",
             )
     at = {
         meaning: int(column) if column.isdecimal() else head.index(column)
@@ -123,6 +132,17 @@ def _classes(
         )
 
 
+def _rows(lines: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the fields of each line; a first line may begin with a byte order mark."""
+    try:
+        for number, row in enumerate(csv.reader(lines, strict=True)):
+            yield [row[0].removeprefix("\ufeff"), *row[1:]] if row and not number else row
+    except csv.Error as error:
+        raise UsageError(
+            "trace.csv", "trace", f"It is not CSV: {error}.", "Mend or leave out that line."
+        ) from error
+
+
 def _item(row: Sequence[str], at: Mapping[str, int]) -> tuple[float, float] | None:
     """Return seconds and bytes of a line; None when it is no task that ended."""
     try:
@@ -133,5 +153,5 @@ def _item(row: Sequence[str], at: Mapping[str, int]) -> tuple[float, float] | No
     seconds = {meaning.partition("_")[0]: value * SECONDS[meaning.partition("_")[2]]
                for meaning, value in values.items()}  # fmt: skip
     work = seconds["work"] if "work" in seconds else seconds["end"] - seconds["start"]
-    good = math.isfinite(work) and work > 0 and math.isfinite(data) and data >= 0
+    good = 0 < work <= MOST_S and math.isfinite(data) and data >= 0
     return (work, data) if good else None

@@ -13,15 +13,18 @@ from `model`.
 import heapq
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from swarm_placement.checking.facts import Facts
-from swarm_placement.checking.numbers import flaws
+from swarm_placement.checking.numbers import CERTAIN, flaws
 from swarm_placement.checking.proof import Proof
 from swarm_placement.model import Domain, Instance, Plan, copy_offsets, options
 
 TOLERANCE = 1e-6
+SOLVERS = ("classes", "distinct", "exact", "replan")
 ROUNDING = 1e-11
 """Share of the penalty of all copies that adding numbers may cost."""
 
@@ -41,13 +44,17 @@ def check(instance: Instance, plan: Plan, *, bounds: bool = True) -> list[Violat
     Without `bounds` only the plan is judged: bounds and penalty need every class with every option,
     which takes minutes where there are many millions of them.
     """
-    judge = _Judge(instance, plan)
-    malformed = list(judge.malformed())
+    try:
+        judge = _Judge(instance, plan)
+        malformed = list(judge.malformed())
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        return [Violation("form", "plan", f"a field is not what it must be: {error}")]
     if malformed:
         return malformed
     found = [*judge.options(), *judge.domains()]
     if not found:
         found += [*judge.starts(), *judge.shares(), *judge.money()]
+        found += judge.chances()
         found += judge.bound() if bounds else []
     return found
 
@@ -58,8 +65,8 @@ class _Judge:
         self.ways = options(instance)
         self.facts = Facts(instance, self.ways)
         self.offsets = [int(one) for one in copy_offsets(instance.classes)]
-        self.option = [int(one) for one in plan.option]
-        self.over = {int(one) for one in plan.bound.over_margin}
+        self.option = whole(plan.option)
+        self.over = set(whole(plan.bound.over_margin))
         self.many: Counter[tuple[int, int]] = Counter()
         for number in range(len(instance.classes)):
             for way in self.option[self.offsets[number] : self.offsets[number + 1]]:
@@ -78,6 +85,8 @@ class _Judge:
             not 0 <= index < len(self.option) or self.option[index] < 0 for index in self.over
         ) or len(self.over) < len(self.plan.bound.over_margin):
             yield Violation("form", "over_margin", "it names something else than placed copies")
+        if self.plan.solver not in SOLVERS:
+            yield Violation("form", "solver", f"{self.plan.solver!r} is no solver")
         for where, words in flaws(self.instance, self.plan.bound):
             yield Violation("bound", where, words)
 
@@ -176,9 +185,11 @@ class _Judge:
         most = self.instance.swarm.budget_usd
         if most is not None and cost > most * (1 + TOLERANCE):
             yield Violation("budget", "swarm.budget_usd", f"{cost} is more than {most}")
-        told = Counter({one.item_class: one.copies for one in claimed.unplaced})
+        told: Counter[int] = Counter()
+        for one in claimed.unplaced:
+            told[one.item_class] += one.copies
         seen = Counter({number: many for (number, way), many in self.many.items() if way < 0})
-        if told != seen:
+        if dict(told) != dict(seen) or len(claimed.unplaced) != len(told):
             words = f"{sum(told.values())} are told of, {self.unplaced} are missing"
             yield Violation("unplaced", "unplaced", words)
 
@@ -204,6 +215,24 @@ class _Judge:
                 yield Violation("bound", where, words)
         yield from self._gaps()
 
+    def chances(self) -> Iterator[Violation]:
+        """Find chances of items that are not complete: whatever is late, those are never done."""
+        swarm, bound, done, every = self.instance.swarm, self.plan.bound, 0, 0
+        for number, one in enumerate(self.instance.classes):
+            begin = self.offsets[number]
+            complete = sum(
+                all(way >= 0 for way in self.option[at : at + one.copies])
+                for at in range(begin, self.offsets[number + 1], one.copies)
+            )
+            done, every = done + complete, every + one.items
+            if bound.class_probability[number] > complete / one.items * CERTAIN:
+                words = f"{bound.class_probability[number]} is claimed, {complete} are complete"
+                yield Violation("probability", one.name, words)
+        needed = math.ceil(swarm.min_success_ratio * every - 1e-9)
+        if done < needed and bound.probability > 0:
+            words = f"{bound.probability} is claimed, {done} of {needed} items are complete"
+            yield Violation("probability", "probability", words)
+
     def _gaps(self) -> Iterator[Violation]:
         """Find gaps that do not follow from their bounds."""
         claimed = self.plan.bound
@@ -215,6 +244,18 @@ class _Judge:
                 yield Violation("bound", where, f"{gap} does not follow from {lower}")
             if lower <= 0 and gap != (math.inf if claimed.objective_usd > lower else 0.0):
                 yield Violation("bound", where, f"{gap} is claimed above a bound of {lower}")
+
+
+def whole(values: Iterable[object]) -> list[int]:
+    """Return whole numbers as they are.
+
+    Raises:
+        TypeError: for anything else, fractions and truth values too.
+    """
+    found = np.asarray(values)
+    if found.size and (found.ndim != 1 or found.dtype.kind not in "iu"):
+        raise TypeError(f"{found.dtype} are no whole numbers")
+    return [int(one) for one in found]
 
 
 def _same(one: float, other: float) -> bool:

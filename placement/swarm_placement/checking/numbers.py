@@ -31,6 +31,8 @@ def flaws(instance: Instance, bound: Bound) -> Iterator[Flaw]:
             yield name, f"{getattr(bound, name)} is claimed"
     if bound.within_rows_proof not in ("duality", "branch and bound"):
         yield "within_rows_proof", f"{bound.within_rows_proof!r} is no kind of proof"
+    if bound.probability_error > 1:
+        yield "probability_error", f"{bound.probability_error} is claimed"
     yield from _columns(instance, bound)
     yield from _places(len(instance.sites), bound)
     yield from _priced_without_limit(instance, bound)

@@ -200,7 +200,8 @@ def spot_hop_s(
     miss = (1 - probability) / 2
     hop_s = fixed_s + quantile_s(mean_s, sigma, 1 - miss)
     with np.errstate(divide="ignore", invalid="ignore"):
-        restarts = np.ceil(np.log(miss) / np.log(-np.expm1(-rate * hop_s))) - 1
+        # log(f), exact also where f is 1 but for rounding
+        restarts = np.ceil(np.log(miss) / np.log1p(-np.exp(-rate * hop_s))) - 1
         return np.asarray(hop_s * (1 + np.maximum(restarts, 0.0)))
 
 

@@ -33,10 +33,16 @@ def split(instance: Instance, members: Members, plan: Plan) -> Plan:
     option = np.empty_like(plan.option)
     places = _places(instance, members)
     option[places] = plan.option
-    done = np.empty(len(instance.classes))
-    for group, each in zip(members, plan.bound.class_probability, strict=True):
-        done[group] = each
     offsets = copy_offsets(instance.classes)
+    complete = _complete(instance, option)
+    items = np.array([one.items for one in instance.classes])
+    done = np.zeros(items.size)
+    for group, each in zip(members, plan.bound.class_probability, strict=True):
+        if here := complete[group].sum():
+            # items of a group are alike: those that are complete are as likely done as each other
+            done[group] = (
+                complete[group] / items[group] * min(1.0, each * items[group].sum() / here)
+            )
     unplaced = tuple(
         Unplaced(number, missing, one.reason)
         for one in plan.bound.unplaced
@@ -53,6 +59,15 @@ def split(instance: Instance, members: Members, plan: Plan) -> Plan:
             over_margin=np.sort(places[plan.bound.over_margin]),
         ),
     )
+
+
+def _complete(instance: Instance, option: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return how many items of each class have a place for all of their copies."""
+    offsets, found = copy_offsets(instance.classes), []
+    for number, one in enumerate(instance.classes):
+        copies = option[offsets[number] : offsets[number + 1]].reshape(-1, one.copies)
+        found.append(int((copies >= 0).all(axis=1).sum()))
+    return np.array(found, np.int64)
 
 
 def _places(instance: Instance, members: Members) -> NDArray[np.int64]:

@@ -226,7 +226,7 @@ def _hop_s(mean_s: Floats, sigma: Floats, fixed_s: Floats, rate: Floats, level: 
     miss = (1.0 - level) / 2.0
     long = fixed_s + mean_s * np.exp(NormalDist().inv_cdf(1.0 - miss) * sigma - sigma**2 / 2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        tries = np.maximum(1.0, np.ceil(np.log(miss) / np.log(-np.expm1(-rate * long))))
+        tries = np.maximum(1.0, np.ceil(np.log(miss) / np.log1p(-np.exp(-rate * long))))
     return np.where(rate > 0, long * tries, once)
 
 

@@ -69,3 +69,11 @@ def test_a_file_that_cannot_be_used_is_refused_in_a_sentence(tmp_path: Path):
     assert found.returncode == 2
     assert "There is no column 'duration'" in found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_what_is_no_csv_is_refused_and_a_byte_order_mark_is_not() -> None:
+    assert read_trace(["\ufeffwork\n", "3\n"], {"work_s": "work"}).work_s == (3.0,)
+    assert code_of(read_trace, ["work\n", "x" * 200_000, "\n"], {"work_s": "work"}) == "trace.csv"
+    assert code_of(read_trace, ["work\n", '"3\n', "4\n"], {"work_s": "work"}) == "trace.csv"
+    assert code_of(columns_from, "work_s=0,work_ms=1") == "trace.columns"
+    assert read_trace(["1e308\n", "2\n"], {"work_s": "0"}).skipped == 1

@@ -16,6 +16,7 @@ from swarm_placement.model import (
     ItemClass,
     Plan,
     Site,
+    Spot,
     Swarm,
     Unplaced,
     WindowPrice,
@@ -150,3 +151,58 @@ def test_the_rows_of_distinct_items_are_worked_out_as_well(share: float) -> None
         usd = plan.bound.within_rows_dual_usd + more
         forged = replace(plan, bound=replace(plan.bound, capacity=small, within_rows_dual_usd=usd))
         assert "within_rows_dual_usd" in {one.where for one in check_plan(CROWDED, forged)}
+
+
+NOTHING = Instance(Swarm(25.0), (ItemClass("long", 40, 10.0, 0.0),), SITES)
+
+
+def test_items_that_are_not_complete_are_never_done() -> None:
+    plan = solve(NOTHING, exact_s=0)
+    assert plan.bound.unplaced
+    assert plan.bound.probability == 0
+    certain = replace(plan.bound, probability=1.0)
+    each = replace(plan.bound, class_probability=np.ones(1))
+    for bound in (certain, each):
+        found = check_plan(NOTHING, replace(plan, bound=bound))
+        assert {one.kind for one in found} == {"probability"}
+
+
+@pytest.mark.parametrize("solver", ["", "oracle", None])
+def test_a_solver_that_is_none_is_refused(solver: str) -> None:
+    plan = solve(CROWDED, exact_s=0)
+    assert "solver" in {one.where for one in check_plan(CROWDED, replace(plan, solver=solver))}
+
+
+def test_what_is_unplaced_is_told_once() -> None:
+    plan = solve(NOTHING, exact_s=0)
+    [told] = plan.bound.unplaced
+    for more in ((replace(told, copies=999), told), (told, Unplaced(7, 0, ""))):
+        forged = replace(plan, bound=replace(plan.bound, unplaced=more))
+        assert "unplaced" in {one.kind for one in check_plan(NOTHING, forged)}
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        np.full(10, -0.5),
+        np.zeros(10, bool),
+        np.full((10, 1), 0),
+        ["a"] * 10,
+        [None] * 10,
+        [10**400] * 10,
+        [math.nan] * 10,
+    ],
+)
+def test_options_that_are_no_whole_numbers_are_reported(option: object) -> None:
+    plan = solve(CROWDED, exact_s=0)
+    [found] = check_plan(CROWDED, replace(plan, option=option))
+    assert found.kind == "form"
+
+
+@pytest.mark.parametrize("rate_h", [30 * 3600 / 2555, 37 * 3600 / 2555, 53.0, 1_100.0])
+def test_long_work_on_slots_that_are_taken_away_again_and_again(rate_h: float) -> None:
+    site = Site("spot", 4, 1e-3, spot=Spot(1e-4, rate_h))
+    instance = Instance(Swarm(40_000.0), (ItemClass("long", 3, 2_555.0),), (site,))
+    plan = solve(instance, exact_s=0)
+    assert check_plan(instance, plan) == []
+    assert plan.bound.penalty_usd < 100
