@@ -230,15 +230,12 @@ def _verify_receipt(file: Path, trusted: list[str] | None, output: Output) -> No
 
 
 def _verify_file(file: Path, trusted: list[str] | None) -> "tuple[Copy, Findings]":
-    from swarm_ray.evidence.checking import check
-    from swarm_ray.evidence.container import Container
-    from swarm_ray.evidence.copy import copy_of
+    from swarm_ray.evidence.file_check import check_file
 
     if not file.stat().st_size:
-        copy_of(Container(b""))  # says what is missing
+        return check_file(b"", trusted)  # which cannot be mapped; says what is missing
     with file.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        copy = copy_of(Container(data))  # type: ignore[arg-type]  # sliced to bytes
-        return copy, check(copy, trusted)
+        return check_file(data, trusted)  # type: ignore[arg-type]  # sliced to bytes
 
 
 def _verify_run(text: str, trusted: list[str] | None) -> "tuple[Copy, Findings, int]":

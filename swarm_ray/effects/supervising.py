@@ -13,12 +13,12 @@ from typing import Any, Protocol
 
 from swarm_ray.core import supervisor as sup
 from swarm_ray.effects import broker
-from swarm_ray.errors import SwarmError
+from swarm_ray.errors import IntegrityError, SwarmError
 from swarm_ray.ports.clock import Clock
 from swarm_ray.ports.log import Append, Bodies, Ledger, Log
 from swarm_ray.ports.supervisor import Proposal, SettledEffect
 from swarm_ray.values.codec import decode, decode_json, encode, encode_json
-from swarm_ray.values.records import from_record, to_record
+from swarm_ray.values.records import framed, from_record, to_record
 
 EFFECTS_LOG = "effects"
 TOOLS = {name: tool.arguments for name, tool in broker.TOOLS.items()}
@@ -170,8 +170,11 @@ def read_effect(data: bytes) -> sup.EffectEvent:
 
     Raises:
         SwarmError: `effect.unknown_kind`.
+        IntegrityError: `effect.bad_frame`, `codec.*`, `record.*`.
     """
     record = decode(data)
+    if not framed(record):
+        raise IntegrityError("effect.bad_frame", "this is no entry of the effects log")
     kind = sup.EFFECT_KINDS.get(record["kind"])
     if kind is None:
         raise SwarmError("effect.unknown_kind", f"no effect entry is called {record['kind']!r}")

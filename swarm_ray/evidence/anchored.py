@@ -23,11 +23,14 @@ Kept = Callable[[str], Mapping[int, bytes]]
 @dataclass(frozen=True, slots=True)
 class AnchorFindings:
     """How far the index agrees with others: `told` checkpoints of which the admin log says that they
-    were kept; the largest size that a known witness cosigned and that a bucket keeps, 0 for none."""
+    were kept; the largest size that a known witness cosigned and that a bucket keeps, 0 for none;
+    `first_kept`, the smallest size that the bucket keeps, 0 for none, None where no bucket was asked.
+    """
 
     told: int = 0
     cosigned: int = 0
     in_bucket: int = 0
+    first_kept: int | None = None
 
     def sentences(self, size: int) -> Iterator[str]:
         """Yield what was compared, for an index of so many entries."""
@@ -35,6 +38,13 @@ class AnchorFindings:
             yield f"A witness that you know saw {self.cosigned} of the {size} entries of the index."
         if self.in_bucket:
             yield f"The bucket keeps {self.in_bucket} of the {size} entries of the index unchanged."
+        elif self.first_kept:
+            yield (
+                f"With the bucket compared with nothing: the file ends after {size} entries of the "
+                f"index, before the first note there, which is of {self.first_kept}."
+            )
+        elif self.first_kept is not None:
+            yield "With the bucket compared with nothing: it keeps no note of this index."
         if self.told and not self.cosigned and not self.in_bucket:
             yield f"{self.told} checkpoints are said to be kept elsewhere; none was compared."
 
@@ -72,6 +82,7 @@ def check_anchors(
         len(told),
         max((one.size for one in told if _cosigned(origin, one, keys)), default=0),
         max((size for size in notes if size <= last), default=0),
+        None if kept is None else min(notes, default=0),
     )
 
 

@@ -58,8 +58,7 @@ class Batches:
             case RunOpened():
                 self.opened = event
             case SwarmOpened():
-                self.swarms[event.swarm] = event
-                self._check_items(seq, event)
+                self._opened(seq, event)
             case Dispatched():
                 self._dispatched(seq, event, int(str(record["epoch"])))
             case SandboxSeen():
@@ -81,7 +80,10 @@ class Batches:
                 "evidence.surplus_items", f"there are items of {min(surplus)}, which is no swarm"
             )
 
-    def _check_items(self, seq: int, event: SwarmOpened) -> None:
+    def _opened(self, seq: int, event: SwarmOpened) -> None:
+        if event.swarm in self.swarms:
+            raise bad_entry("run", seq, "opens a swarm a second time")
+        self.swarms[event.swarm] = event
         data = self.items.get(event.swarm)
         if data is None:
             return
@@ -98,9 +100,11 @@ class Batches:
         swarm = self.swarms.get(event.swarm)
         if swarm is None or self.opened is None or len(event.items) != len(event.attempts):
             raise bad_entry("run", seq, "sends items of nothing")
-        data = self.items.get(event.swarm, b"")
-        if data and not all(0 <= item < swarm.items for item in event.items):
+        if (event.swarm, event.batch) in self.parcels:
+            raise bad_entry("run", seq, "sends a batch a second time")
+        if not all(0 <= item < swarm.items for item in event.items):
             raise bad_entry("run", seq, "sends an item that is not in the input set")
+        data = self.items.get(event.swarm, b"")
         order = Order(
             self.opened.run,
             event.swarm,
@@ -133,6 +137,8 @@ class Batches:
         ordered = dict(zip(parcel.order.items, parcel.order.attempts, strict=True))
         if any(ordered.get(row.item) != row.attempt for row in event.rows):
             raise bad_entry("run", seq, f"holds results of {event.host} for items it was not given")
+        if len({row.item for row in event.rows}) < len(event.rows):
+            raise bad_entry("run", seq, f"holds a result of {event.host} twice")
         if event.sandbox and not self.sandboxes.issuperset(event.sandbox.split(" ")):
             raise bad_entry("run", seq, "names a sandbox that no entry before it describes")
         if not event.envelope:

@@ -91,7 +91,8 @@ def _record(seq: int, data: bytes) -> dict[str, Any]:
         record: Any = decode(data)
     except IntegrityError as error:
         raise bad_entry("index", seq, f"cannot be read: {error.message}") from error
-    fields = _FIELDS.get(record.get("kind", "")) if isinstance(record, dict) else None
+    kind = record.get("kind") if isinstance(record, dict) else None
+    fields = _FIELDS.get(kind) if isinstance(kind, str) else None
     if fields is None or record.keys() != fields.keys():
         raise bad_entry("index", seq, "is none of those that an index holds")
     if any(type(record[name]) is not kind for name, kind in fields.items()):

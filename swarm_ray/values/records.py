@@ -52,6 +52,17 @@ def from_record(kind: type[T], record: Any) -> T:
     return kind(**{**record, **read}) if read else kind(**record)
 
 
+def framed(record: Any) -> bool:
+    """Return whether a decoded entry is the frame around an event and nothing else: `kind` is a text,
+    `time_us` and `epoch` are integers; what `event` must be depends on the kind."""
+    return (
+        isinstance(record, dict)
+        and record.keys() == {"kind", "event", "time_us", "epoch"}
+        and type(record["kind"]) is str
+        and type(record["time_us"]) is type(record["epoch"]) is int
+    )
+
+
 def _plain(item: Any) -> Any:
     kind = type(item)
     if kind in _SCALARS:

@@ -121,8 +121,11 @@ def test_keys_can_be_made_before_anything_ran(tmp_path, monkeypatch):
         assert "no keys here yet" in runner.invoke(app, ["keys", "list"]).stdout
         made = runner.invoke(app, ["keys", "init"])
         assert made.stdout.startswith("Root key of local: ")
-        [root] = lines(runner.invoke(app, ["keys", "list", "--json"]))
-        assert (root["role"], root["state"]) == ("root", "waiting")
+        found = lines(runner.invoke(app, ["keys", "list", "--json"]))
+        assert [(one["role"], one["state"]) for one in found] == [
+            ("root", "waiting"),
+            ("site", "waiting"),
+        ]
     pem = (tmp_path / "keys" / "local" / "root.pem").read_bytes()
     assert pem.splitlines()[1].decode() not in made.stdout
 

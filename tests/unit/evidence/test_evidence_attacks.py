@@ -12,8 +12,6 @@ from swarm_ray.attestation.certificates import KeyEnrolled, KeyRevoked, KeyRotat
 from swarm_ray.attestation.checkpoint import Checkpoint, cosign
 from swarm_ray.attestation.keys import SigningKey
 from swarm_ray.attestation.note import COSIGNATURE, Note, NoteKey
-from swarm_ray.core.events import KINDS
-from swarm_ray.engine.admin import ADMIN_KINDS
 from swarm_ray.errors import IntegrityError
 from swarm_ray.evidence.anchored import check_anchors
 from swarm_ray.evidence.telling import sentences
@@ -233,11 +231,6 @@ def test_a_sandbox_is_what_its_digest_says_and_described_before_it_is_named(expo
         told, error = refused(file_of(sealed(exported, run=spoilt)))
         for words in (told, error.message):
             assert "no entry before it describes" in words
-
-
-def test_both_know_the_same_kinds_of_entries():
-    known = {one for one in TOOL.KINDS.split() if not one.startswith("effect.")}
-    assert known | {"effect.settled"} == {*KINDS, *ADMIN_KINDS}
 
 
 # -- anchors ---------------------------------------------------------------------------------------

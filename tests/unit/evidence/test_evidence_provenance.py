@@ -141,9 +141,9 @@ def test_the_statements_that_hosts_signed_name_both(told: Told) -> None:
     files = tool.read_container(told.data)
     roster = tool.Roster(tool.read_log(files, "admin", len(told.copy.logs["admin"]))[0])
     roster.believe({keyid for keyid, roots in roster.above.items() if roots == (keyid,)})
-    run = tool.Run(files, list(told.copy.logs["run"]), roster)
+    run = tool.Run(dict(told.copy.items), list(told.copy.logs["run"]), roster)
     [event, *_] = told.events("attempts.settled")
-    _, _, sent = run.sent[event["swarm"], event["batch"]]
+    _, _, sent = run.sent[f"{event['swarm']}/{event['batch']}"]
     by, _ = roster.signer(event["keyid"], "host", told.entries[-1]["time_us"])
     for row, text in zip(event["rows"], run.statements(event, sent, by), strict=True):
         predicate = json.loads(text)["predicate"]
