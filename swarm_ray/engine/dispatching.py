@@ -25,6 +25,7 @@ from swarm_ray.engine.judging import Judging
 from swarm_ray.engine.receiving import Receiving
 from swarm_ray.errors import Busy, IntegrityError, UsageError
 from swarm_ray.ports.hosts import HostInfo, Hosts, Parcel
+from swarm_ray.values.visible import traceback_of
 
 if TYPE_CHECKING:
     from swarm_ray.engine.coordinator import Coordinator
@@ -201,12 +202,12 @@ class Dispatcher:
                 await asyncio.sleep(BUSY_PAUSE_S)
             except UsageError as error:
                 if error.code != "host.no_bundle":
-                    LOGGER.exception("host %s refuses a batch", host)
+                    LOGGER.warning("host %s refuses a batch: %s", host, traceback_of(error))
                     self.lose(host, "host.refused_batch")
                     return
                 await self._bring(host, parcel.bundle, bundle.data)
             except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
-                LOGGER.warning("host %s did not take a batch: %r", host, error)
+                LOGGER.warning("host %s did not take a batch: %.500r", host, error)
                 await asyncio.sleep(BUSY_PAUSE_S)
             else:
                 return
@@ -215,7 +216,7 @@ class Dispatcher:
         try:
             await self.hosts.bundle(host, digest, data)
         except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
-            LOGGER.warning("host %s did not take a bundle: %r", host, error)
+            LOGGER.warning("host %s did not take a bundle: %.500r", host, error)
             await asyncio.sleep(BUSY_PAUSE_S)
 
     def withdraw(self, run: str, command: cmd.Withdraw) -> None:
@@ -234,7 +235,7 @@ class Dispatcher:
             try:
                 await self.hosts.withdraw(host, self.coordinator.epoch, keys)
             except Exception as error:  # noqa: BLE001  # a host can raise whatever it likes
-                LOGGER.warning("host %s did not withdraw: %r", host, error)
+                LOGGER.warning("host %s did not withdraw: %.500r", host, error)
                 await asyncio.sleep(BUSY_PAUSE_S)
             else:
                 return
@@ -290,7 +291,7 @@ class Dispatcher:
             except Exception as error:  # a host can raise whatever it likes
                 if self._superseded(error):
                     raise
-                LOGGER.debug("host %s gave no answer: %r", info.name, error)
+                LOGGER.debug("host %s gave no answer: %.500r", info.name, error)
                 self.receiving.acknowledged.setdefault(info.name, []).extend(acknowledged)
                 stale = _is_stale(error)  # if it were true the ledger would know of it
                 if stale or loop.time() - heard > SILENCE_S:

@@ -19,6 +19,7 @@ from swarm_ray.engine.judging import Case, Judged
 from swarm_ray.engine.sandboxes import unseen
 from swarm_ray.errors import IntegrityError, StorageError
 from swarm_ray.ports.hosts import Delivery, HostInfo
+from swarm_ray.values.visible import traceback_of
 
 if TYPE_CHECKING:
     from swarm_ray.engine.dispatching import Dispatcher
@@ -68,10 +69,10 @@ class Receiving:
         except (StorageError, OSError):
             raise
         except IntegrityError as error:
-            LOGGER.exception("refused a delivery of %s", info.name)
+            LOGGER.error("refused a delivery of %s: %s", info.name, traceback_of(error))  # noqa: TRY400  # made fit
             self.dispatcher.lose(info.name, error.code)
-        except Exception:
-            LOGGER.exception("a delivery of %s cannot be read", info.name)
+        except Exception as error:  # noqa: BLE001  # see above
+            LOGGER.error("a delivery of %s cannot be read: %s", info.name, traceback_of(error))  # noqa: TRY400
             self.dispatcher.lose(info.name, "desk.unreadable")
 
     def _take(self, info: HostInfo, delivery: Delivery) -> None:

@@ -6,6 +6,7 @@ ours; a call is never retried here.
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,6 +15,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from swarm_ray.attestation.keys import KEY_BYTES
 from swarm_ray.config import Settings
 from swarm_ray.core.host import Key
 from swarm_ray.errors import SwarmError
@@ -26,6 +28,8 @@ CALL_TIMEOUT_S = 30.0
 STOP_PATIENCE_S = 5.0
 SITE_LABEL = "swarm-site"
 ORGANISATION_LABEL, REGION_LABEL = "swarm-organisation", "swarm-region"
+ISOLATION = re.compile(r"[a-z][a-z-]{0,31}")
+MOST_SLOTS = 65_536
 
 
 class RayHosts:
@@ -51,13 +55,16 @@ class RayHosts:
     async def adopt(self) -> None:
         """See `ports.hosts`; hosts are found by name and answer for themselves."""
         prefix = f"host/{self._settings.tenant}/"
+        alive = {node["NodeID"][-8:]: node for node in ray.nodes() if node["Alive"]}
         for actor in ray.util.list_named_actors(all_namespaces=True):
             if actor["namespace"] != NAMESPACE or not actor["name"].startswith(prefix):
                 continue
+            name = actor["name"].removeprefix(prefix)
             try:
                 handle = ray.get_actor(actor["name"], namespace=NAMESPACE)
-                info: HostInfo = await _answer(handle.info.remote())
-            except (SwarmError, RayError, ValueError) as error:
+                node = alive[name.rsplit("-", 2)[-2]]  # as `_look` names them
+                info = self._vouched(name, node, await _answer(handle.info.remote()))
+            except (SwarmError, RayError, ValueError, LookupError) as error:
                 LOGGER.warning("host %s cannot be adopted: %s", actor["name"], error)
                 continue
             self._infos[info.name] = info
@@ -78,26 +85,36 @@ class RayHosts:
         for node_id, node in alive.items():
             if node_id not in self._nodes:
                 self._count += 1
-                site = node.get("Labels", {}).get(SITE_LABEL, self._settings.site)
+                site = _site_on(node, self._settings)
                 name = f"{site}-{node_id[-8:]}-{self._generation}.{self._count}"
                 self._nodes[node_id] = name
-                settings = _settings_on(node.get("Labels", {}), self._settings)
-                joining = self._join(settings, name, node_id, site)
+                joining = self._join(name, node)
                 task = asyncio.get_running_loop().create_task(joining)
                 self._joining[name] = task
 
-    async def _join(self, settings: Settings, name: str, node_id: str, site: str) -> None:
+    async def _join(self, name: str, node: Mapping[str, Any]) -> None:
+        node_id = node["NodeID"]
+        settings, site = _settings_on(node, self._settings), _site_on(node, self._settings)
         try:
             handle = start_host(settings, name, node_id, site, self._key)
             self._handles[name] = handle  # ours to end, also before it has answered
-            info: HostInfo = await _answer(handle.info.remote())
-            self._infos[name] = info
+            self._infos[name] = self._vouched(name, node, await _answer(handle.info.remote()))
         except (SwarmError, RayError) as error:
             LOGGER.warning("no host on node %s: %s", node_id[:8], error)
             self._handles.pop(name, None)
             self._nodes.pop(node_id, None)
         finally:
             self._joining.pop(name, None)
+
+    def _vouched(self, name: str, node: Mapping[str, Any], said: Any) -> HostInfo:
+        settings = _settings_on(node, self._settings)
+        return vouched(
+            said,
+            HostInfo(
+                name, _site_on(node, self._settings), settings.organisation, 0, b"", "",
+                node["NodeID"], settings.region,
+            ),
+        )  # fmt: skip
 
     def give_up(self, host: str) -> None:
         """See `ports.hosts`; a node that is still there gets a new host."""
@@ -157,8 +174,33 @@ class RayHosts:
             raise
 
 
-def _settings_on(labels: Mapping[str, str], settings: Settings) -> Settings:
+def vouched(said: Any, known: HostInfo) -> HostInfo:
+    """Return who a host is: its name and its trust domains are what the cluster says of its node;
+    of the host itself only key, slots and isolation are taken.
+
+    Raises:
+        SwarmError: `host.bad_info` when it says no such thing.
+    """
+    if not isinstance(said, HostInfo) or not _is_sound(said):
+        raise SwarmError("host.bad_info", f"host {known.name} does not say who it is")
+    return replace(known, public_key=said.public_key, slots=said.slots, isolation=said.isolation)
+
+
+def _is_sound(said: Any) -> bool:
+    key, slots, isolation = said.public_key, said.slots, said.isolation
+    if type(key) is not bytes or len(key) != KEY_BYTES or type(slots) is not int:
+        return False
+    named = isinstance(isolation, str) and ISOLATION.fullmatch(isolation) is not None
+    return named and 0 < slots <= MOST_SLOTS
+
+
+def _site_on(node: Mapping[str, Any], settings: Settings) -> str:
+    return str(node.get("Labels", {}).get(SITE_LABEL, settings.site))
+
+
+def _settings_on(node: Mapping[str, Any], settings: Settings) -> Settings:
     """Return the settings of a host: labels of its node may name its trust domains."""
+    labels = node.get("Labels", {})
     return replace(
         settings,
         organisation=labels.get(ORGANISATION_LABEL, settings.organisation),
