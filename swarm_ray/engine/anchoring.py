@@ -7,7 +7,7 @@ their own and delay nothing; that one fails is said in the admin log once, until
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from swarm_ray.errors import SwarmError
@@ -40,6 +40,8 @@ class _Standing:
     size: int = 0
     asked_s: float = float("-inf")
     code: str = ""
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One checkpoint at a time: an older one that arrived after a newer would look set back."""
 
 
 class Anchoring:
@@ -95,6 +97,11 @@ class Anchoring:
             await asyncio.sleep(LOOK_S)
 
     async def _keep(self, one: _Standing) -> None:
+        async with one.turn:
+            if one.size < self._size:
+                await self._keep_latest(one)
+
+    async def _keep_latest(self, one: _Standing) -> None:
         note, size, loop = self._note, self._size, asyncio.get_running_loop()
 
         async def proof(old_size: int) -> Sequence[bytes]:

@@ -111,3 +111,21 @@ def test_an_anchor_that_does_not_answer_holds_up_neither_loop_nor_leaving():
         await until(lambda: 1 in slow.kept)
 
     story([slow], play, every_s=0.0)
+
+
+def test_a_checkpoint_that_is_under_way_arrives_before_the_last_one():
+    place = Place()
+
+    async def play(anchoring, told):
+        place.open.clear()
+        anchoring.offer(b"3", 3)
+        await asyncio.sleep(0.3)  # under way by now
+        anchoring.offer(b"5", 5)
+        last = asyncio.create_task(anchoring.finish())
+        await asyncio.sleep(0.1)
+        place.open.set()
+        await last
+
+    told = story([place], play, every_s=0.0)
+    assert place.kept == [3, 5]
+    assert [one.size for one in told] == [3, 5]
